@@ -1,0 +1,1 @@
+//! Entas: the API with which a regency, a province or the nation coordinates the eradication of extreme poverty.

@@ -1,0 +1,2 @@
+//! Entas.
+fn main() {}
