@@ -15,8 +15,12 @@ mod lexicon;
 mod livelihood;
 mod model;
 mod names;
+mod table;
+mod workbook;
 
 pub use model::{Aid, Family, Housing, MaritalStatus, Member, Plan, Relation, Sex, Village};
+pub use table::{FAMILY_HEADERS, PERSON_HEADERS};
+pub use workbook::{WriteError, write_csv, write_workbook};
 
 use dice::Dice;
 use family::Workshop;
