@@ -18,6 +18,14 @@ mod names;
 mod table;
 mod workbook;
 
+#[cfg(test)]
+#[expect(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    reason = "a failing test may stop where it fails"
+)]
+mod tests;
+
 pub use model::{Aid, Family, Housing, MaritalStatus, Member, Plan, Relation, Sex, Village};
 pub use table::{FAMILY_HEADERS, PERSON_HEADERS};
 pub use workbook::{WriteError, write_csv, write_workbook};
