@@ -15,9 +15,7 @@ impl Dice {
     pub(super) fn new(seed: u64, region: &str, stream: u64) -> Self {
         let mut key = [0; 32];
         let source = seed.to_le_bytes().into_iter().chain(region.bytes());
-        key.iter_mut()
-            .zip(source)
-            .for_each(|(slot, byte)| *slot = byte);
+        key.iter_mut().zip(source).for_each(|(slot, byte)| *slot = byte);
         let mut chacha = ChaCha8Rng::from_seed(key);
         chacha.set_stream(stream);
         Self(chacha)
@@ -45,11 +43,7 @@ impl Dice {
 
     /// A whole number in the range, both ends included; `low` when the range is empty.
     pub(super) fn between(&mut self, low: u32, high: u32) -> u32 {
-        if low < high {
-            self.0.random_range(low..=high)
-        } else {
-            low
-        }
+        if low < high { self.0.random_range(low..=high) } else { low }
     }
 
     /// One of the items, evenly; the default of nothing.
@@ -83,11 +77,7 @@ impl Dice {
 pub(super) fn at_quantile(table: &Choices, decile: u8, quantile: f64) -> &'static str {
     let column = usize::from(decile.clamp(1, 3) - 1);
     let weight = |weights: &[u16; 3]| f64::from(weights.get(column).copied().unwrap_or_default());
-    let mut left = quantile
-        * table
-            .iter()
-            .map(|(_, weights)| weight(weights))
-            .sum::<f64>();
+    let mut left = quantile * table.iter().map(|(_, weights)| weight(weights)).sum::<f64>();
     for (value, weights) in table {
         left -= weight(weights);
         if left < 0.0 {

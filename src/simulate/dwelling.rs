@@ -64,22 +64,14 @@ const WATER: &Choices = &[
     ("Air Hujan", [15, 13, 10]),
     ("Air Permukaan (Sungai, Danau, dll)", [30, 20, 11]),
 ];
-const TOILET: &Choices = &[
-    ("Milik Sendiri", [44, 60, 76]),
-    ("Umum/Bersama", [31, 25, 17]),
-    ("Tidak Ada", [25, 15, 7]),
-];
+const TOILET: &Choices = &[("Milik Sendiri", [44, 60, 76]), ("Umum/Bersama", [31, 25, 17]), ("Tidak Ada", [25, 15, 7])];
 
 /// The dwelling of a family of the decile.
 pub(super) fn housing(dice: &mut Dice, decile: u8) -> Housing {
     let standing = dice.unit();
     let mut fact = |table: &Choices| {
         let own = dice.unit();
-        let quantile = if dice.chance(COHERENCE) {
-            standing
-        } else {
-            own
-        };
+        let quantile = if dice.chance(COHERENCE) { standing } else { own };
         at_quantile(table, decile, quantile)
     };
     Housing {
@@ -99,30 +91,18 @@ pub(super) fn housing(dice: &mut Dice, decile: u8) -> Housing {
 pub(super) fn aid(dice: &mut Dice, decile: u8, people: &[Person], trader: bool) -> Aid {
     let eligible = people.iter().any(|p| p.age <= 18 || p.age >= 60);
     let pkh = eligible && dice.chance(by_decile(decile, [0.36, 0.25, 0.14]));
-    let food = if pkh {
-        0.82
-    } else {
-        by_decile(decile, [0.30, 0.22, 0.13])
-    };
+    let food = if pkh { 0.82 } else { by_decile(decile, [0.30, 0.22, 0.13]) };
     let bpnt = dice.chance(food);
     // Sembako continued BPNT under a new name; lists caught families on both sides of the change.
     let sembako = dice.chance(if bpnt { 0.85 } else { 0.05 });
     let bst = !pkh && !bpnt && dice.chance(by_decile(decile, [0.22, 0.17, 0.11]));
     let bpum = dice.chance(if trader { 0.18 } else { 0.02 });
-    Aid {
-        bpnt,
-        bpum,
-        bst,
-        pkh,
-        sembako,
-    }
+    Aid { bpnt, bpum, bst, pkh, sembako }
 }
 
 /// Risk factors of a family with a child under five or a wife of childbearing age; 0 for all others.
 pub(super) fn stunting_risk(people: &[Person], housing: &Housing) -> u8 {
-    let wife = people
-        .iter()
-        .find(|p| p.sex == Sex::Female && matches!(p.relation, Relation::Head | Relation::Spouse));
+    let wife = people.iter().find(|p| p.sex == Sex::Female && matches!(p.relation, Relation::Head | Relation::Spouse));
     let infants = people.iter().filter(|p| p.age < 5).count();
     let fertile = wife.is_some_and(|wife| (15..=45).contains(&wife.age));
     if infants == 0 && !fertile {
@@ -130,17 +110,10 @@ pub(super) fn stunting_risk(people: &[Person], housing: &Housing) -> u8 {
     }
     let factors = [
         housing.toilet != "Milik Sendiri",
-        matches!(
-            housing.water,
-            "Sumur Tidak Terlindung" | "Air Hujan" | "Air Permukaan (Sungai, Danau, dll)"
-        ),
+        matches!(housing.water, "Sumur Tidak Terlindung" | "Air Hujan" | "Air Permukaan (Sungai, Danau, dll)"),
         infants > 1,
         infants > 0 && wife.is_some_and(|wife| wife.age < 21 || wife.age > 35),
-        people
-            .iter()
-            .filter(|p| p.relation == Relation::Child)
-            .count()
-            > 3,
+        people.iter().filter(|p| p.relation == Relation::Child).count() > 3,
     ];
     factors.into_iter().map(u8::from).sum()
 }

@@ -55,22 +55,8 @@ fn words(text: &'static str) -> Vec<&'static str> {
 }
 
 fn stock(lists: [&'static str; 6]) -> Stock {
-    let [
-        older_men,
-        younger_men,
-        second_men,
-        older_women,
-        younger_women,
-        second_women,
-    ] = lists.map(words);
-    Stock {
-        older_men,
-        younger_men,
-        second_men,
-        older_women,
-        younger_women,
-        second_women,
-    }
+    let [older_men, younger_men, second_men, older_women, younger_women, second_women] = lists.map(words);
+    Stock { older_men, younger_men, second_men, older_women, younger_women, second_women }
 }
 
 const DAYAK: [&str; 6] = [
@@ -102,15 +88,10 @@ const BANJAR: [&str; 6] = [
     "JANNAH ADAWIAH AMINAH FATIMAH RAHMAH KIPTIAH HASANAH AZIZAH WAHIDAH HIDAYAH SARI AGUSTINA KHATIMAH ZAHRA MARYAM YANTI",
 ];
 
-const BANJAR_MEN: [&str; 2] = [
-    "RUD HER ARD JUL FIRM APR SYAHR HENDR RUSD NORM ALF MAUL FERD YUS JUM",
-    "IANSYAH IANSYAH IADI IANOR",
-];
+const BANJAR_MEN: [&str; 2] = ["RUD HER ARD JUL FIRM APR SYAHR HENDR RUSD NORM ALF MAUL FERD YUS JUM", "IANSYAH IANSYAH IADI IANOR"];
 
-const BANJAR_WOMEN: [&str; 2] = [
-    "NOR NOR NUR",
-    "HAYATI HASANAH JANNAH LAILA AIDA HIDAYAH BAITI HALIMAH SEHAN LIANI LATIFAH SIAH MALA AINAH FITRIANI AZIZAH",
-];
+const BANJAR_WOMEN: [&str; 2] =
+    ["NOR NOR NUR", "HAYATI HASANAH JANNAH LAILA AIDA HIDAYAH BAITI HALIMAH SEHAN LIANI LATIFAH SIAH MALA AINAH FITRIANI AZIZAH"];
 
 const JAVANESE: [&str; 6] = [
     "SLAMET TUKIMAN PAIMIN NGATIMAN SUGENG BAMBANG JUMADI TEGUH WAGIMAN SARJONO KASIMAN TUMIRAN MISDI PONIRAN KASTURI SARIDI \
@@ -126,15 +107,9 @@ const JAVANESE: [&str; 6] = [
      KHASANAH AMINAH ROHMAH SETYOWATI HARTATI WIDAYATI PRATIWI WATI",
 ];
 
-const JAVANESE_MEN: [&str; 2] = [
-    "SU SU PAR MAR WAR SAR HAR TAR NAR KAR DAR",
-    "NO DI YONO TONO TO YADI MAN JO YANTO JONO MIN DONO",
-];
+const JAVANESE_MEN: [&str; 2] = ["SU SU PAR MAR WAR SAR HAR TAR NAR KAR DAR", "NO DI YONO TONO TO YADI MAN JO YANTO JONO MIN DONO"];
 
-const JAVANESE_WOMEN: [&str; 2] = [
-    "SU PAR MAR SAR WAR TAR KAR NAR HAR",
-    "TINI MI YEM TINAH NI SIH TI YATI MINI NEM YATUN",
-];
+const JAVANESE_WOMEN: [&str; 2] = ["SU PAR MAR SAR WAR TAR KAR NAR HAR", "TINI MI YEM TINAH NI SIH TI YATI MINI NEM YATUN"];
 
 const MADURESE: [&str; 6] = [
     "MISTO SAHRI MATRAWI HOSEN MARSUKI SUBAIRI BUSIRI SAMSURI TORI SATUKI HALILI MAKSUM SADIN MATHARI MUDESSER JUMALI NAWARI \

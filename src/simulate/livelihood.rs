@@ -9,17 +9,9 @@ pub(super) const NO_WORK: &str = "Tidak/Belum Bekerja";
 
 const NO_SCHOOL: &str = "Tidak/Belum Sekolah";
 
-const AGED_TEN: &Choices = &[
-    ("Siswa SD", [955, 970, 980]),
-    ("Tidak Tamat SD", [20, 15, 10]),
-    (NO_SCHOOL, [25, 15, 10]),
-];
-const AGED_THIRTEEN: &Choices = &[
-    ("Siswa SMP", [78, 84, 89]),
-    ("Siswa SD", [7, 6, 5]),
-    ("Tamat SD", [11, 8, 5]),
-    ("Tidak Tamat SD", [4, 2, 1]),
-];
+const AGED_TEN: &Choices = &[("Siswa SD", [955, 970, 980]), ("Tidak Tamat SD", [20, 15, 10]), (NO_SCHOOL, [25, 15, 10])];
+const AGED_THIRTEEN: &Choices =
+    &[("Siswa SMP", [78, 84, 89]), ("Siswa SD", [7, 6, 5]), ("Tamat SD", [11, 8, 5]), ("Tidak Tamat SD", [4, 2, 1])];
 const AGED_SIXTEEN: &Choices = &[
     ("Siswa SMA", [54, 64, 74]),
     ("Siswa SMP", [6, 6, 5]),
@@ -111,13 +103,7 @@ pub(super) fn education(dice: &mut Dice, person: &Person, decile: u8) -> &'stati
 }
 
 /// Work of a person with that schooling; pupils and children do not work, the old less and less.
-pub(super) fn occupation(
-    dice: &mut Dice,
-    person: &Person,
-    education: &str,
-    decile: u8,
-    coast: bool,
-) -> &'static str {
+pub(super) fn occupation(dice: &mut Dice, person: &Person, education: &str, decile: u8, coast: bool) -> &'static str {
     let pupil = education.starts_with("Siswa") || education == "Mahasiswa";
     let resting = match person.age {
         0..=15 => 1.0,
@@ -138,9 +124,7 @@ pub(super) fn occupation(
     };
     match dice.choose(table, decile) {
         // The civil service asks for a school certificate and ends at sixty.
-        "PNS/TNI/Polri" if person.age >= 60 || !matches!(education, "Tamat SLTA" | "Tamat PT") => {
-            "Pekerja Lepas"
-        }
+        "PNS/TNI/Polri" if person.age >= 60 || !matches!(education, "Tamat SLTA" | "Tamat PT") => "Pekerja Lepas",
         "Pegawai Swasta" if person.age >= 60 => "Petani",
         work => work,
     }

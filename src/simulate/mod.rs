@@ -19,11 +19,7 @@ mod table;
 mod workbook;
 
 #[cfg(test)]
-#[expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    reason = "a failing test may stop where it fails"
-)]
+#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may stop where it fails")]
 mod tests;
 
 pub use model::{Aid, Family, Housing, MaritalStatus, Member, Plan, Relation, Sex, Village};
@@ -35,16 +31,11 @@ use family::Workshop;
 
 /// Simulates the regency of the plan; villages outside it are left alone, none at all gives no families.
 pub fn regency(plan: &Plan, villages: &[Village]) -> Vec<Family> {
-    let mut workshop = Workshop::new(
-        plan.reference_date,
-        villages.iter().filter(|village| plan.covers(village)),
-    );
+    let mut workshop = Workshop::new(plan.reference_date, villages.iter().filter(|village| plan.covers(village)));
     let mut counted = vec![0_u32; villages.len()];
     let mut families = Vec::new();
     for (slot, stream) in layout::slots(plan, villages).into_iter().zip(1..) {
-        let (Some(village), Some(number)) =
-            (villages.get(slot.village), counted.get_mut(slot.village))
-        else {
+        let (Some(village), Some(number)) = (villages.get(slot.village), counted.get_mut(slot.village)) else {
             continue;
         };
         *number += 1;

@@ -41,9 +41,7 @@ pub struct Village {
 impl Village {
     /// Code of the subdistrict: the village code without its last part.
     pub(super) fn subdistrict_code(&self) -> &str {
-        self.code
-            .rsplit_once('.')
-            .map_or(self.code.as_str(), |(subdistrict, _)| subdistrict)
+        self.code.rsplit_once('.').map_or(self.code.as_str(), |(subdistrict, _)| subdistrict)
     }
 
     /// The code without its dots, as P3KE writes it.
@@ -195,11 +193,7 @@ impl Relation {
             Self::Head => "Kepala Keluarga",
             Self::Spouse => "Istri/Suami",
             Self::Child => "Anak",
-            Self::Parent
-            | Self::ParentInLaw
-            | Self::Grandchild
-            | Self::Sibling
-            | Self::OtherKin => "Lainnya",
+            Self::Parent | Self::ParentInLaw | Self::Grandchild | Self::Sibling | Self::OtherKin => "Lainnya",
         }
     }
 }

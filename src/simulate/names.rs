@@ -36,9 +36,7 @@ pub(super) struct Bearer<'a> {
 }
 
 /// Spellings of the most frequent first name of all.
-const MUHAMMAD: [&str; 8] = [
-    "MUHAMMAD", "M.", "MUHAMAD", "AHMAD", "MUH.", "MOHAMMAD", "AKHMAD", "MOH.",
-];
+const MUHAMMAD: [&str; 8] = ["MUHAMMAD", "M.", "MUHAMAD", "AHMAD", "MUH.", "MOHAMMAD", "AKHMAD", "MOH."];
 
 /// The communities of the regency's poor; shares are the simulation's own assumption.
 pub(super) fn descent(dice: &mut Dice, lexicon: &Lexicon) -> Descent {
@@ -50,50 +48,20 @@ pub(super) fn descent(dice: &mut Dice, lexicon: &Lexicon) -> Descent {
         _ => (Community::Bugis, true),
     };
     let bears_family_name = community == Community::Dayak && !muslim && dice.chance(0.3);
-    let family_name = if bears_family_name {
-        dice.common(&lexicon.dayak_families)
-    } else {
-        ""
-    };
-    Descent {
-        community,
-        muslim,
-        family_name,
-    }
+    let family_name = if bears_family_name { dice.common(&lexicon.dayak_families) } else { "" };
+    Descent { community, muslim, family_name }
 }
 
 /// The partner's descent: usually the same community, always the same faith.
 pub(super) fn partner(dice: &mut Dice, lexicon: &Lexicon, own: Descent) -> Descent {
-    let community = if dice.chance(0.15) {
-        descent(dice, lexicon).community
-    } else {
-        own.community
-    };
-    let family_name = if own.family_name.is_empty() {
-        ""
-    } else {
-        dice.pick(&lexicon.dayak_families)
-    };
-    Descent {
-        community,
-        family_name,
-        ..own
-    }
+    let community = if dice.chance(0.15) { descent(dice, lexicon).community } else { own.community };
+    let family_name = if own.family_name.is_empty() { "" } else { dice.pick(&lexicon.dayak_families) };
+    Descent { community, family_name, ..own }
 }
 
 /// A full name in capitals.
-pub(super) fn name(
-    dice: &mut Dice,
-    lexicon: &Lexicon,
-    descent: Descent,
-    bearer: Bearer<'_>,
-) -> String {
-    let Bearer {
-        sex,
-        year,
-        age,
-        father,
-    } = bearer;
+pub(super) fn name(dice: &mut Dice, lexicon: &Lexicon, descent: Descent, bearer: Bearer<'_>) -> String {
+    let Bearer { sex, year, age, father } = bearer;
     let mut words = if year >= 2000 && dice.chance(0.8) {
         youth(dice, lexicon, descent, sex, year)
     } else {
@@ -105,23 +73,9 @@ pub(super) fn name(
     }
     words.dedup();
     if descent.muslim && dice.chance(if age >= 35 { 0.03 } else { 0.006 }) {
-        let stranger = traditional(
-            dice,
-            lexicon,
-            Descent {
-                family_name: "",
-                ..descent
-            },
-            Sex::Male,
-            1940,
-        );
-        let father = father
-            .filter(|_| age < 35)
-            .and_then(|name| name.split(' ').find(|word| !word.ends_with('.')));
-        let father = father
-            .map(str::to_owned)
-            .or(stranger.into_iter().next())
-            .unwrap_or_default();
+        let stranger = traditional(dice, lexicon, Descent { family_name: "", ..descent }, Sex::Male, 1940);
+        let father = father.filter(|_| age < 35).and_then(|name| name.split(' ').find(|word| !word.ends_with('.')));
+        let father = father.map(str::to_owned).or(stranger.into_iter().next()).unwrap_or_default();
         words.truncate(2);
         words.push(if sex == Sex::Male { "BIN" } else { "BINTI" }.to_owned());
         words.push(father);
@@ -135,11 +89,7 @@ pub(super) fn name(
 
 /// Children born since 2000 bear two or three names that no longer tell the community.
 fn youth(dice: &mut Dice, lexicon: &Lexicon, descent: Descent, sex: Sex, year: i32) -> Vec<String> {
-    let stock = if descent.muslim {
-        &lexicon.muslim_youth
-    } else {
-        &lexicon.christian_youth
-    };
+    let stock = if descent.muslim { &lexicon.muslim_youth } else { &lexicon.christian_youth };
     let (first, second) = lists(stock, sex, false);
     let mut words = Vec::new();
     if descent.muslim && sex == Sex::Male && dice.chance(0.36) {
@@ -157,13 +107,7 @@ fn youth(dice: &mut Dice, lexicon: &Lexicon, descent: Descent, sex: Sex, year: i
 }
 
 /// Names of the community, more often a single word the older the bearer.
-fn traditional(
-    dice: &mut Dice,
-    lexicon: &Lexicon,
-    descent: Descent,
-    sex: Sex,
-    year: i32,
-) -> Vec<String> {
+fn traditional(dice: &mut Dice, lexicon: &Lexicon, descent: Descent, sex: Sex, year: i32) -> Vec<String> {
     let old = dice.chance(f64::from((1_995 - year).clamp(2, 38)) / 40.0);
     // Dayak families of Muslim faith take Banjar names.
     let community = match descent.community {
@@ -180,11 +124,7 @@ fn traditional(
     let (first, second) = lists(stock, sex, old);
     if let Some(compound) = compound(dice, lexicon, community, sex, old) {
         let alone = dice.chance(if old { 0.9 } else { 0.7 });
-        return if alone {
-            vec![compound]
-        } else {
-            vec![compound, dice.common(second).to_owned()]
-        };
+        return if alone { vec![compound] } else { vec![compound, dice.common(second).to_owned()] };
     }
     let mut words = vec![dice.common(first).to_owned()];
     if descent.muslim && sex == Sex::Male && dice.chance(if old { 0.05 } else { 0.14 }) {
@@ -222,25 +162,16 @@ fn needs_second(word: Option<&String>) -> bool {
 }
 
 /// A one-word name put together from its parts, as Javanese and Banjar names are.
-fn compound(
-    dice: &mut Dice,
-    lexicon: &Lexicon,
-    community: Community,
-    sex: Sex,
-    old: bool,
-) -> Option<String> {
+fn compound(dice: &mut Dice, lexicon: &Lexicon, community: Community, sex: Sex, old: bool) -> Option<String> {
     let (parts, probability) = match (community, sex) {
         (Community::Javanese, Sex::Male) => (&lexicon.javanese_men, if old { 0.6 } else { 0.25 }),
-        (Community::Javanese, Sex::Female) => {
-            (&lexicon.javanese_women, if old { 0.55 } else { 0.15 })
-        }
+        (Community::Javanese, Sex::Female) => (&lexicon.javanese_women, if old { 0.55 } else { 0.15 }),
         (Community::Banjar, Sex::Male) => (&lexicon.banjar_men, if old { 0.15 } else { 0.35 }),
         (Community::Banjar, Sex::Female) => (&lexicon.banjar_women, if old { 0.15 } else { 0.3 }),
         _ => return None,
     };
     let [beginnings, ends] = parts;
-    dice.chance(probability)
-        .then(|| format!("{}{}", dice.pick(beginnings), dice.common(ends)))
+    dice.chance(probability).then(|| format!("{}{}", dice.pick(beginnings), dice.common(ends)))
 }
 
 fn lists(stock: &Stock, sex: Sex, old: bool) -> (&[&'static str], &[&'static str]) {

@@ -98,17 +98,7 @@ impl std::fmt::Display for Cell {
 /// The row of a family, whose people are not listed; the head stands for it.
 pub(super) fn family_row(number: u32, village: &Village, family: &Family) -> Option<[Cell; 31]> {
     let head = family.members.first()?;
-    let [
-        no,
-        id,
-        province,
-        regency,
-        subdistrict,
-        place,
-        code,
-        decile,
-        address,
-    ] = location(number, village, family);
+    let [no, id, province, regency, subdistrict, place, code, decile, address] = location(number, village, family);
     let [bpnt, bpum, bst, pkh, sembako] = aid(family.aid);
     let housing = &family.housing;
     Some([
@@ -147,23 +137,8 @@ pub(super) fn family_row(number: u32, village: &Village, family: &Family) -> Opt
 }
 
 /// The row of a person; aid and stunting risk are the family's, for P3KE asks them of families.
-pub(super) fn person_row(
-    number: u32,
-    village: &Village,
-    family: &Family,
-    person: &Member,
-) -> [Cell; 32] {
-    let [
-        no,
-        id,
-        province,
-        regency,
-        subdistrict,
-        place,
-        code,
-        decile,
-        address,
-    ] = location(number, village, family);
+pub(super) fn person_row(number: u32, village: &Village, family: &Family, person: &Member) -> [Cell; 32] {
+    let [no, id, province, regency, subdistrict, place, code, decile, address] = location(number, village, family);
     let [bpnt, bpum, bst, pkh, sembako] = aid(family.aid);
     let aged = |range: std::ops::RangeInclusive<u8>| yes(range.contains(&person.age));
     [
@@ -218,13 +193,7 @@ fn location(number: u32, village: &Village, family: &Family) -> [Cell; 9] {
 }
 
 fn aid(aid: Aid) -> [Cell; 5] {
-    let Aid {
-        bpnt,
-        bpum,
-        bst,
-        pkh,
-        sembako,
-    } = aid;
+    let Aid { bpnt, bpum, bst, pkh, sembako } = aid;
     [bpnt, bpum, bst, pkh, sembako].map(yes)
 }
 

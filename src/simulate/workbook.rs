@@ -25,28 +25,15 @@ pub enum WriteError {
 }
 
 /// Writes the P3KE workbook in its exact layout; the same families give the same bytes.
-pub fn write_workbook(
-    path: &Path,
-    villages: &[Village],
-    families: &[Family],
-) -> Result<(), WriteError> {
+pub fn write_workbook(path: &Path, villages: &[Village], families: &[Family]) -> Result<(), WriteError> {
     let mut workbook = Workbook::new();
     // The moment of writing would make every file different.
     let written = ExcelDateTime::from_ymd(2023, 3, 16)?;
     let subject = "Data sintetis, bukan data penduduk";
-    workbook.set_properties(
-        &DocProperties::new()
-            .set_title("P3KE")
-            .set_subject(subject)
-            .set_creation_datetime(&written),
-    );
+    workbook.set_properties(&DocProperties::new().set_title("P3KE").set_subject(subject).set_creation_datetime(&written));
 
-    let place = families
-        .first()
-        .and_then(|family| villages.get(family.village));
-    let place = place
-        .map(|v| format!("{}, PROVINSI {}", v.regency, v.province).to_uppercase())
-        .unwrap_or_default();
+    let place = families.first().and_then(|family| villages.get(family.village));
+    let place = place.map(|v| format!("{}, PROVINSI {}", v.regency, v.province).to_uppercase()).unwrap_or_default();
     let sheet = workbook.add_worksheet_with_constant_memory();
     let mut sheet = Sheet::open(sheet, "Keluarga", &place, &FAMILY_HEADERS)?;
     for (family, number) in families.iter().zip(1..) {
@@ -76,15 +63,11 @@ pub fn write_csv(path: &Path, villages: &[Village], families: &[Family]) -> Resu
 }
 
 fn people(families: &[Family]) -> impl Iterator<Item = (&Family, &Member)> {
-    families
-        .iter()
-        .flat_map(|family| family.members.iter().map(move |person| (family, person)))
+    families.iter().flat_map(|family| family.members.iter().map(move |person| (family, person)))
 }
 
 fn home<'a>(villages: &'a [Village], family: &Family) -> Result<&'a Village, WriteError> {
-    villages
-        .get(family.village)
-        .ok_or_else(|| WriteError::Homeless(family.source_id.clone()))
+    villages.get(family.village).ok_or_else(|| WriteError::Homeless(family.source_id.clone()))
 }
 
 /// A sheet that takes its rows from top to bottom.
@@ -94,30 +77,18 @@ struct Sheet<'a> {
 }
 
 impl<'a> Sheet<'a> {
-    fn open(
-        sheet: Result<&'a mut Worksheet, XlsxError>,
-        name: &str,
-        place: &str,
-        headers: &[&'static str],
-    ) -> Result<Self, WriteError> {
+    fn open(sheet: Result<&'a mut Worksheet, XlsxError>, name: &str, place: &str, headers: &[&'static str]) -> Result<Self, WriteError> {
         let sheet = sheet?;
         let bold = Format::new().set_bold();
         sheet.set_name(name)?;
-        let titles = [
-            "DATA PENSASARAN PERCEPATAN PENGHAPUSAN KEMISKINAN EKSTREM (P3KE)",
-            place,
-            "DATA SINTETIS - BUKAN DATA PENDUDUK",
-        ];
+        let titles = ["DATA PENSASARAN PERCEPATAN PENGHAPUSAN KEMISKINAN EKSTREM (P3KE)", place, "DATA SINTETIS - BUKAN DATA PENDUDUK"];
         for (title, row) in titles.iter().zip(0..) {
             sheet.write_with_format(row, 0, *title, &bold)?;
         }
         for (header, column) in headers.iter().zip(0..) {
             sheet.write_with_format(HEADER_ROW, column, *header, &bold)?;
         }
-        Ok(Self {
-            sheet,
-            next: HEADER_ROW + 1,
-        })
+        Ok(Self { sheet, next: HEADER_ROW + 1 })
     }
 
     fn append(&mut self, cells: &[Cell]) -> Result<(), WriteError> {

@@ -5,9 +5,7 @@ use std::path::Path;
 use calamine::{Data, Reader, Xlsx, open_workbook};
 
 use super::super::table::{Cell, family_row, person_row};
-use super::super::{
-    FAMILY_HEADERS, PERSON_HEADERS, WriteError, regency, write_csv, write_workbook,
-};
+use super::super::{FAMILY_HEADERS, PERSON_HEADERS, WriteError, regency, write_csv, write_workbook};
 use super::{kotim, plan, small, village};
 
 fn read(path: &Path, sheet: &str) -> Vec<Vec<Data>> {
@@ -34,54 +32,26 @@ fn the_workbook_reads_back_cell_by_cell() {
     write_workbook(&path, &villages, &families).unwrap();
 
     let sheet = read(&path, "Keluarga");
-    assert_eq!(
-        sheet[3],
-        FAMILY_HEADERS.map(|header| Data::String(header.to_owned()))
-    );
+    assert_eq!(sheet[3], FAMILY_HEADERS.map(|header| Data::String(header.to_owned())));
     assert_eq!(sheet.len(), 4 + families.len());
     for ((family, row), number) in families.iter().zip(&sheet[4..]).zip(1..) {
-        assert_eq!(
-            *row,
-            expected(&family_row(number, &villages[family.village], family).unwrap())
-        );
+        assert_eq!(*row, expected(&family_row(number, &villages[family.village], family).unwrap()));
     }
     let sheet = read(&path, "Individu");
-    assert_eq!(
-        sheet[3],
-        PERSON_HEADERS.map(|header| Data::String(header.to_owned()))
-    );
-    let people = families
-        .iter()
-        .flat_map(|family| family.members.iter().map(move |person| (family, person)));
+    assert_eq!(sheet[3], PERSON_HEADERS.map(|header| Data::String(header.to_owned())));
+    let people = families.iter().flat_map(|family| family.members.iter().map(move |person| (family, person)));
     assert_eq!(sheet.len(), 4 + people.clone().count());
     for (((family, person), row), number) in people.zip(&sheet[4..]).zip(1..) {
-        assert_eq!(
-            *row,
-            expected(&person_row(
-                number,
-                &villages[family.village],
-                family,
-                person
-            ))
-        );
+        assert_eq!(*row, expected(&person_row(number, &villages[family.village], family, person)));
         let born = person.birth_date.format("%d/%m/%Y 00:00:00").to_string();
         assert_eq!(row[15], Data::String(born));
-        assert_eq!(
-            row[19..26]
-                .iter()
-                .filter(|cell| **cell == Data::String("Ya".to_owned()))
-                .count(),
-            1
-        );
+        assert_eq!(row[19..26].iter().filter(|cell| **cell == Data::String("Ya".to_owned())).count(), 1);
         assert_eq!(row[6].to_string().len(), 10);
     }
 
     let again = folder.path().join("again.xlsx");
     write_workbook(&again, &villages, &families).unwrap();
-    assert!(
-        std::fs::read(&path).unwrap() == std::fs::read(&again).unwrap(),
-        "two writings differ"
-    );
+    assert!(std::fs::read(&path).unwrap() == std::fs::read(&again).unwrap(), "two writings differ");
 }
 
 #[test]
@@ -103,16 +73,10 @@ fn the_csv_holds_the_people_with_semicolons() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("individu.csv");
     write_csv(&path, &villages, &families).unwrap();
-    let mut file = csv::ReaderBuilder::new()
-        .delimiter(b';')
-        .from_path(&path)
-        .unwrap();
+    let mut file = csv::ReaderBuilder::new().delimiter(b';').from_path(&path).unwrap();
     assert_eq!(file.headers().unwrap(), PERSON_HEADERS.as_slice());
     let rows: Vec<csv::StringRecord> = file.records().map(Result::unwrap).collect();
-    let people: Vec<_> = families
-        .iter()
-        .flat_map(|f| f.members.iter().map(move |p| (f, p)))
-        .collect();
+    let people: Vec<_> = families.iter().flat_map(|f| f.members.iter().map(move |p| (f, p))).collect();
     assert_eq!(rows.len(), people.len());
     for ((row, (family, person)), number) in rows.iter().zip(people).zip(1..) {
         let cells = person_row(number, &villages[0], family, person).map(|cell| cell.to_string());
@@ -130,17 +94,9 @@ fn the_full_workbook_is_written_in_bounded_time() {
     let path = folder.path().join("p3ke.xlsx");
     let started = std::time::Instant::now();
     write_workbook(&path, &villages, &families).unwrap();
-    eprintln!(
-        "workbook: {:?}, {} bytes",
-        started.elapsed(),
-        std::fs::metadata(&path).unwrap().len()
-    );
+    eprintln!("workbook: {:?}, {} bytes", started.elapsed(), std::fs::metadata(&path).unwrap().len());
     let started = std::time::Instant::now();
     let path = folder.path().join("individu.csv");
     write_csv(&path, &villages, &families).unwrap();
-    eprintln!(
-        "csv: {:?}, {} bytes",
-        started.elapsed(),
-        std::fs::metadata(&path).unwrap().len()
-    );
+    eprintln!("csv: {:?}, {} bytes", started.elapsed(), std::fs::metadata(&path).unwrap().len());
 }

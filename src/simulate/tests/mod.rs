@@ -31,9 +31,7 @@ const KOTIM: [(&str, &str, u32, u32); 17] = [
 
 fn kotim() -> Vec<Village> {
     let villages = KOTIM.iter().flat_map(|(code, name, rural, wards)| {
-        let numbers = (0..*rural)
-            .map(|n| 2001 + n)
-            .chain((0..*wards).map(|n| 1001 + n));
+        let numbers = (0..*rural).map(|n| 2001 + n).chain((0..*wards).map(|n| 1001 + n));
         numbers.map(move |number| village(&format!("{code}.{number}"), name))
     });
     villages.collect()
@@ -54,12 +52,7 @@ fn today() -> NaiveDate {
 }
 
 fn plan(regency: &str, seed: u64, families: Option<u32>) -> Plan {
-    Plan {
-        regency: regency.to_owned(),
-        seed,
-        reference_date: today(),
-        families,
-    }
+    Plan { regency: regency.to_owned(), seed, reference_date: today(), families }
 }
 
 fn small(seed: u64, families: u32) -> Vec<Family> {

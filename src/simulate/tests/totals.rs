@@ -8,10 +8,7 @@ use super::super::{Family, layout, regency};
 use super::{kotim, plan, small, today, village};
 
 fn count(families: &[Family], decile: u8) -> (usize, usize) {
-    let of: Vec<&Family> = families
-        .iter()
-        .filter(|family| family.decile == decile)
-        .collect();
+    let of: Vec<&Family> = families.iter().filter(|family| family.decile == decile).collect();
     (of.len(), of.iter().map(|family| family.members.len()).sum())
 }
 
@@ -24,17 +21,12 @@ fn rankings(families: &[Family]) -> [Vec<(usize, String)>; 2] {
     let villages = kotim();
     let mut counts: BTreeMap<&str, (usize, usize)> = BTreeMap::new();
     for family in families {
-        let entry = counts
-            .entry(villages[family.village].subdistrict_code())
-            .or_default();
+        let entry = counts.entry(villages[family.village].subdistrict_code()).or_default();
         entry.0 += 1;
         entry.1 += family.members.len();
     }
     let rank = |of: fn((usize, usize)) -> usize| {
-        let mut list: Vec<(usize, String)> = counts
-            .iter()
-            .map(|(code, n)| (of(*n), (*code).to_owned()))
-            .collect();
+        let mut list: Vec<(usize, String)> = counts.iter().map(|(code, n)| (of(*n), (*code).to_owned())).collect();
         list.sort_by(|a, b| b.cmp(a));
         list
     };
@@ -43,20 +35,9 @@ fn rankings(families: &[Family]) -> [Vec<(usize, String)>; 2] {
 
 fn assert_ranked(families: &[Family], context: &str) {
     for ranking in rankings(families) {
-        let first: Vec<&str> = ranking
-            .iter()
-            .take(3)
-            .map(|(_, code)| code.as_str())
-            .collect();
-        assert_eq!(
-            first,
-            ["62.02.09", "62.02.08", "62.02.11"],
-            "{context}: {ranking:?}"
-        );
-        assert!(
-            ranking.windows(2).take(3).all(|pair| pair[0].0 > pair[1].0),
-            "{context}: {ranking:?}"
-        );
+        let first: Vec<&str> = ranking.iter().take(3).map(|(_, code)| code.as_str()).collect();
+        assert_eq!(first, ["62.02.09", "62.02.08", "62.02.11"], "{context}: {ranking:?}");
+        assert!(ranking.windows(2).take(3).all(|pair| pair[0].0 > pair[1].0), "{context}: {ranking:?}");
     }
 }
 
@@ -69,18 +50,11 @@ fn kotawaringin_timur_has_the_published_totals_and_ranking() {
     eprintln!("full regency: {:?}", started.elapsed());
     assert_eq!(families.len(), 24_638);
     assert_eq!(people(&families), 100_916);
-    assert_eq!(
-        [1, 2, 3].map(|d| count(&families, d)),
-        [(6_202, 29_489), (8_886, 36_157), (9_550, 35_270)]
-    );
+    assert_eq!([1, 2, 3].map(|d| count(&families, d)), [(6_202, 29_489), (8_886, 36_157), (9_550, 35_270)]);
     assert_ranked(&families, "full");
     eprintln!("{:?}", rankings(&families));
     for (position, village) in villages.iter().enumerate() {
-        assert!(
-            families.iter().any(|family| family.village == position),
-            "{} is empty",
-            village.code
-        );
+        assert!(families.iter().any(|family| family.village == position), "{} is empty", village.code);
     }
 }
 
@@ -100,10 +74,7 @@ fn small_sizes_scale_to_exact_totals() {
     for families in [1, 2, 3, 5, 10, 99, 1_000] {
         let list = small(7, families);
         assert_eq!(list.len(), families as usize);
-        assert_eq!(
-            people(&list) as u64,
-            (u64::from(families) * 100_916 + 12_319) / 24_638
-        );
+        assert_eq!(people(&list) as u64, (u64::from(families) * 100_916 + 12_319) / 24_638);
     }
     assert!(small(7, 0).is_empty());
 }
@@ -114,11 +85,7 @@ fn other_regencies_scale_by_their_villages() {
     assert_eq!(regency(&plan("64.08", 1, None), &one).len(), 133);
     assert_eq!(regency(&plan("64.08", 1, Some(1)), &one).len(), 1);
     assert!(regency(&plan("64.08", 1, Some(5)), &[]).is_empty());
-    let mixed = [
-        one[0].clone(),
-        village("64.02.01.2001", "Sebulu"),
-        village("64.080.1.2001", "Elsewhere"),
-    ];
+    let mixed = [one[0].clone(), village("64.02.01.2001", "Sebulu"), village("64.080.1.2001", "Elsewhere")];
     let families = regency(&plan("64.02", 1, Some(20)), &mixed);
     assert!(families.len() == 20 && families.iter().all(|family| family.village == 1));
 }
@@ -146,8 +113,6 @@ fn a_change_in_one_family_leaves_the_others_alone() {
             .collect()
     };
     let (before, after) = (build(false), build(true));
-    let differing: Vec<usize> = (0..before.len())
-        .filter(|&i| before[i] != after[i])
-        .collect();
+    let differing: Vec<usize> = (0..before.len()).filter(|&i| before[i] != after[i]).collect();
     assert_eq!(differing, [40]);
 }
