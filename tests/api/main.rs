@@ -4,6 +4,7 @@
 mod support;
 
 mod agencies;
+mod architecture;
 mod contract;
 mod database;
 mod sweeps;
