@@ -1,0 +1,3 @@
+//! The features: vertical slices, each a few short files with fixed names.
+
+pub mod datasets;

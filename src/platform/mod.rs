@@ -1,0 +1,4 @@
+//! The platform knows no feature; each file keeps one promise.
+
+pub mod seal;
+pub mod sensitive;

@@ -1,0 +1,197 @@
+//! What the numbers accept, what they refuse, and that they never show their middle.
+
+use proptest::prelude::*;
+
+use super::*;
+
+const WOMAN: &str = "6202094107850001";
+
+fn code(text: &str) -> &'static str {
+    Nik::parse(text)
+        .map(|_| "ok")
+        .unwrap_or_else(NumberError::code)
+}
+
+#[test]
+fn accepts_what_people_write() {
+    for text in [
+        WOMAN,
+        "620209 410785 0001",
+        "'6202094107850001",
+        " 62.02.09.410785.0001 ",
+        "\u{feff}6202094107850001\u{a0}",
+    ] {
+        assert_eq!(Nik::parse(text).unwrap().expose(), WOMAN, "{text:?}");
+    }
+}
+
+#[test]
+fn refuses_by_rule() {
+    assert_eq!(code(""), "nik_length");
+    assert_eq!(code("620209410785000"), "nik_length");
+    assert_eq!(code("62020941078500011"), "nik_length");
+    assert_eq!(code("62020941078500O1"), "nik_digits");
+    assert_eq!(code("6,20209E+15"), "nik_digits");
+    assert_eq!(code("٦٢٠٢٠٩٤١٠٧٨٥٠٠٠١"), "nik_digits");
+    assert_eq!(code("9902094107850001"), "nik_province");
+    assert_eq!(code("6202090007850001"), "nik_day");
+    assert_eq!(code("6202093207850001"), "nik_day");
+    assert_eq!(code("6202094007850001"), "nik_day");
+    assert_eq!(code("6202097207850001"), "nik_day");
+    assert_eq!(code("6202094113850001"), "nik_month");
+    assert_eq!(code("6202094100850001"), "nik_month");
+    assert_eq!(code("6202094107850000"), "nik_serial");
+    assert_eq!(code("5402094107850001"), "ok");
+    assert_eq!(
+        KkNumber::parse("6202094107850001").unwrap_err().code(),
+        "kk_day"
+    );
+    assert_eq!(
+        KkNumber::parse("6202090113850001").unwrap_err().code(),
+        "kk_month"
+    );
+    assert_eq!(
+        KkNumber::parse("620209011285000").unwrap_err().code(),
+        "kk_length"
+    );
+    assert_eq!(
+        KkNumber::parse("620209011285000x").unwrap_err().code(),
+        "kk_digits"
+    );
+    assert!(KkNumber::parse("6202090112150003").is_ok());
+}
+
+#[test]
+fn prints_only_the_mask() {
+    let nik = Nik::parse(WOMAN).unwrap();
+    assert_eq!(
+        format!("{nik} {nik:?} {:?}", Some(&nik)),
+        "6202********0001 6202********0001 Some(6202********0001)"
+    );
+    let kk = KkNumber::parse("6202090112150003").unwrap();
+    assert_eq!(format!("{kk} {kk:?}"), "6202********0003 6202********0003");
+}
+
+#[test]
+fn json_errors_never_quote_the_value() {
+    assert_eq!(
+        serde_json::from_str::<Nik>(&format!("\"{WOMAN}\""))
+            .unwrap()
+            .expose(),
+        WOMAN
+    );
+    let bad = [
+        "6202094107850001",
+        "-6202094107850001",
+        "6202094107850001.5",
+        "\"6202094107850000\"",
+        "\"6202094107\"",
+        "[6202094107850001]",
+        "{\"n\":6202094107850001}",
+        "true",
+        "null",
+        "99999999999999999999999",
+    ];
+    for json in bad {
+        let error = serde_json::from_str::<Nik>(json).unwrap_err().to_string();
+        assert!(
+            !error.contains("0941") && !error.contains("99999"),
+            "{error}"
+        );
+        let error = serde_json::from_str::<KkNumber>(json)
+            .unwrap_err()
+            .to_string();
+        assert!(
+            !error.contains("0941") && !error.contains("99999"),
+            "{error}"
+        );
+    }
+    #[derive(Debug, Deserialize)]
+    #[serde(rename_all = "snake_case", tag = "kind")]
+    enum Tagged {
+        A {
+            #[expect(dead_code, reason = "only its error is read")]
+            nik: Nik,
+        },
+    }
+    let error =
+        serde_json::from_str::<Tagged>(r#"{"nik": 6202094107850001, "kind": "a"}"#).unwrap_err();
+    assert!(error.to_string().starts_with("nik_digits"), "{error}");
+}
+
+#[test]
+fn warns_and_does_not_refuse() {
+    let nik = Nik::parse(WOMAN).unwrap();
+    let born = NaiveDate::from_ymd_opt(1985, 7, 1);
+    assert_eq!(
+        nik.warnings(born, Some(Sex::Female), Some("62.02.09.2001")),
+        []
+    );
+    assert_eq!(nik.warnings(None, None, None), []);
+    assert_eq!(
+        nik.warnings(NaiveDate::from_ymd_opt(1885, 7, 1), None, None),
+        [],
+        "the century is not in the number"
+    );
+    assert_eq!(
+        nik.warnings(
+            NaiveDate::from_ymd_opt(1985, 1, 7),
+            Some(Sex::Male),
+            Some("6402")
+        ),
+        [
+            NikWarning::BirthDateDiffers,
+            NikWarning::SexDiffers,
+            NikWarning::RegionDiffers
+        ]
+    );
+    assert_eq!(
+        serde_json::to_string(&NikWarning::BirthDateDiffers).unwrap(),
+        "\"birth_date_differs\""
+    );
+    assert_eq!(serde_json::to_string(&Sex::Female).unwrap(), "\"female\"");
+}
+
+#[test]
+fn the_schema_is_write_only_text() {
+    let schema = serde_json::to_value(Nik::schema()).unwrap();
+    assert_eq!(schema["type"], "string");
+    assert_eq!(schema["pattern"], PATTERN);
+    assert_eq!(schema["writeOnly"], true);
+    assert_eq!(Nik::name(), "Nik");
+}
+
+#[test]
+fn there_are_38_provinces() {
+    assert_eq!(
+        PROVINCES
+            .iter()
+            .collect::<std::collections::BTreeSet<_>>()
+            .len(),
+        38
+    );
+    assert!(PROVINCES.is_sorted());
+}
+
+proptest! {
+    #[test]
+    fn no_text_panics(text in "\\PC{0,40}", digits in "[0-9 .']{0,24}") {
+        for text in [text, digits] {
+            let _ = Nik::parse(&text);
+            let _ = KkNumber::parse(&text);
+            let json = serde_json::to_string(&text).unwrap();
+            if let Err(error) = serde_json::from_str::<Nik>(&json) {
+                prop_assert!(error.to_string().starts_with("nik_"));
+            }
+        }
+    }
+
+    #[test]
+    fn the_mask_hides_the_middle(day in 1u32..=31, month in 1u32..=12, year in 0u32..100, rest in 1111u32..9999, serial in 1u32..=9999) {
+        let text = format!("62{rest:04}{day:02}{month:02}{year:02}{serial:04}");
+        let nik = Nik::parse(&text).unwrap();
+        let shown = format!("{nik} {nik:?}");
+        prop_assert!(!shown.contains(&text[4..12]));
+        prop_assert_eq!(nik.mask(), format!("{}********{}", &text[..4], &text[12..]));
+    }
+}
