@@ -3,3 +3,6 @@
 pub mod profile;
 pub mod reader;
 pub mod values;
+
+#[cfg(test)]
+mod test_files;
