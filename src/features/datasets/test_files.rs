@@ -18,24 +18,87 @@ pub(super) enum Put {
 /// The headers of one of the P3KE sheets.
 pub(super) fn headers(unit: Unit) -> Vec<String> {
     let profile = Profile::p3ke();
-    let sheet = profile.sheets.iter().find(|sheet| sheet.unit == unit).unwrap();
-    sheet.columns.iter().map(|column| column.header.clone()).collect()
+    let sheet = profile
+        .sheets
+        .iter()
+        .find(|sheet| sheet.unit == unit)
+        .unwrap();
+    sheet
+        .columns
+        .iter()
+        .map(|column| column.header.clone())
+        .collect()
 }
 
 /// A row of the family sheet as the centre writes it.
 pub(super) const FAMILY: [&str; 31] = [
-    "1", "6202092001000001", "KALIMANTAN TENGAH", "KOTAWARINGIN TIMUR", "PULAU HANAUT", "BAPINANG HULU", "62.02.09.2001", "1",
-    "JL. CONTOH RT 02", "BUDI CONTOH", "6202090107850001", "Ya", "Laki-laki", "01/07/1985 00:00:00", "Petani", "Tamat SD",
-    "Milik Sendiri", "Tidak", "Jerami/Ijuk/Rumbia", "Kayu/Papan", "Kayu/Papan", "Bukan listrik", "Arang/Kayu",
-    "Air Permukaan (Sungai, Danau, dll)", "Umum/Bersama", "Ya", "Tidak", "Tidak", "Ya", "Tidak", "2",
+    "1",
+    "6202092001000001",
+    "KALIMANTAN TENGAH",
+    "KOTAWARINGIN TIMUR",
+    "PULAU HANAUT",
+    "BAPINANG HULU",
+    "62.02.09.2001",
+    "1",
+    "JL. CONTOH RT 02",
+    "BUDI CONTOH",
+    "6202090107850001",
+    "Ya",
+    "Laki-laki",
+    "01/07/1985 00:00:00",
+    "Petani",
+    "Tamat SD",
+    "Milik Sendiri",
+    "Tidak",
+    "Jerami/Ijuk/Rumbia",
+    "Kayu/Papan",
+    "Kayu/Papan",
+    "Bukan listrik",
+    "Arang/Kayu",
+    "Air Permukaan (Sungai, Danau, dll)",
+    "Umum/Bersama",
+    "Ya",
+    "Tidak",
+    "Tidak",
+    "Ya",
+    "Tidak",
+    "2",
 ];
 
 /// A row of the person sheet as the centre writes it.
 pub(super) const PERSON: [&str; 32] = [
-    "1", "6202092001000001", "KALIMANTAN TENGAH", "KOTAWARINGIN TIMUR", "PULAU HANAUT", "BAPINANG HULU", "6202092001", "1",
-    "JL. CONTOH RT 02", "P-1", "SITI CONTOH", "", "Tidak", "Perempuan", "Istri", "02/03/1990 00:00:00", "Kawin",
-    "Tidak/Belum Bekerja", "Tamat SLTP", "Tidak", "Tidak", "Tidak", "Tidak", "Tidak", "Ya", "Tidak", "Ya", "Tidak", "Tidak",
-    "Ya", "Tidak", "2",
+    "1",
+    "6202092001000001",
+    "KALIMANTAN TENGAH",
+    "KOTAWARINGIN TIMUR",
+    "PULAU HANAUT",
+    "BAPINANG HULU",
+    "6202092001",
+    "1",
+    "JL. CONTOH RT 02",
+    "P-1",
+    "SITI CONTOH",
+    "",
+    "Tidak",
+    "Perempuan",
+    "Istri",
+    "02/03/1990 00:00:00",
+    "Kawin",
+    "Tidak/Belum Bekerja",
+    "Tamat SLTP",
+    "Tidak",
+    "Tidak",
+    "Tidak",
+    "Tidak",
+    "Tidak",
+    "Ya",
+    "Tidak",
+    "Ya",
+    "Tidak",
+    "Tidak",
+    "Ya",
+    "Tidak",
+    "2",
 ];
 
 pub(super) fn file(bytes: &[u8]) -> NamedTempFile {
@@ -47,7 +110,10 @@ pub(super) fn file(bytes: &[u8]) -> NamedTempFile {
 
 /// A text table of the given rows.
 pub(super) fn text(delimiter: u8, rows: &[Vec<String>]) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new()
+        .delimiter(delimiter)
+        .flexible(true)
+        .from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).unwrap();
     }
@@ -82,7 +148,9 @@ pub(super) fn fill(sheet: &mut Worksheet, header_row: u32, headers: &[String], r
                 Put::Number(number) => drop(sheet.write_number(at, column, *number).unwrap()),
                 Put::Date(year, month, day) => {
                     let value = ExcelDateTime::from_ymd(*year, *month, *day).unwrap();
-                    sheet.write_datetime_with_format(at, column, value, &date).unwrap();
+                    sheet
+                        .write_datetime_with_format(at, column, value, &date)
+                        .unwrap();
                 }
             }
         }

@@ -31,14 +31,20 @@ pub(super) fn open(
             trouble = error;
         }
         if let Some((place, found)) = headers::find_any(profile, &top)
-            && best.as_ref().is_none_or(|(_, _, best)| headers::better(&found, best))
+            && best
+                .as_ref()
+                .is_none_or(|(_, _, best)| headers::better(&found, best))
         {
             best = Some((delimiter, place, found));
         }
     }
     let (delimiter, place, found) = best.ok_or(trouble)?;
     let sheet = profile.sheets.get(place).ok_or(ReadError::NotATable)?;
-    Ok((encoding, delimiter, Sheet::new(sheet, place, found.accept()?)))
+    Ok((
+        encoding,
+        delimiter,
+        Sheet::new(sheet, place, found.accept()?),
+    ))
 }
 
 /// The first rows; an error among them only matters if no headers were found before it.
@@ -53,7 +59,9 @@ fn top(
     loop {
         match rows.next() {
             Ok(true) if rows.row <= SEARCHED_ROWS => {
-                let cells = rows.fields().map(|field| String::from_utf8_lossy(field).into_owned());
+                let cells = rows
+                    .fields()
+                    .map(|field| String::from_utf8_lossy(field).into_owned());
                 top.push((rows.row, cells.collect()));
             }
             Ok(_) => return Ok((top, None)),
@@ -169,13 +177,19 @@ impl CsvRows {
                 ReadRecordResult::OutputFull => return Err(self.too_long(self.output.as_slice())),
                 ReadRecordResult::OutputEndsFull => {
                     let limit = self.ends.len().saturating_sub(1);
-                    return Err(ReadError::TooLarge { what: "cells in a row", limit: limit as u64 });
+                    return Err(ReadError::TooLarge {
+                        what: "cells in a row",
+                        limit: limit as u64,
+                    });
                 }
                 ReadRecordResult::Record => break,
                 ReadRecordResult::End => return Ok(false),
             }
         }
-        match self.fields().find(|field| field.len() > self.cell_bytes || breaks(field) > BREAKS) {
+        match self
+            .fields()
+            .find(|field| field.len() > self.cell_bytes || breaks(field) > BREAKS)
+        {
             Some(field) => Err(self.too_long(field)),
             None => Ok(true),
         }
@@ -183,7 +197,11 @@ impl CsvRows {
 
     fn too_long(&self, text: &[u8]) -> ReadError {
         let row = self.row;
-        if breaks(text) > BREAKS { ReadError::QuoteOpen { row } } else { ReadError::FieldTooLong { row } }
+        if breaks(text) > BREAKS {
+            ReadError::QuoteOpen { row }
+        } else {
+            ReadError::FieldTooLong { row }
+        }
     }
 
     /// csv-core passes over empty lines silently, but a spreadsheet counts them.

@@ -41,7 +41,11 @@ pub(super) fn open(
             }
         }
     }
-    if sheets.is_empty() { Err(ReadError::NotATable) } else { Ok((book, sheets)) }
+    if sheets.is_empty() {
+        Err(ReadError::NotATable)
+    } else {
+        Ok((book, sheets))
+    }
 }
 
 /// A sheet with the profile's name must have its headers; without one, any sheet not yet taken that has them all will do.
@@ -61,10 +65,14 @@ fn find(
     let mut best: Option<(headers::Found, usize)> = None;
     for (place, name) in free.iter().enumerate() {
         // Chart and macro sheets have no cells; they are no reason to refuse the others.
-        let Ok(top) = top(book, name, limits) else { continue };
+        let Ok(top) = top(book, name, limits) else {
+            continue;
+        };
         if let Some(found) = headers::find(sheet, &top)
             && found.is_complete()
-            && best.as_ref().is_none_or(|(best, _)| headers::better(&found, best))
+            && best
+                .as_ref()
+                .is_none_or(|(best, _)| headers::better(&found, best))
         {
             best = Some((found, place));
         }
@@ -120,7 +128,13 @@ impl<'a> SheetRows<'a> {
     pub(super) fn open(book: &'a mut Book, name: &str) -> Result<Self, ReadError> {
         let from_1904 = book.has_1904_epoch();
         let cells = book.worksheet_cells_reader(name).map_err(why)?;
-        Ok(Self { cells, from_1904, waiting: None, last: None, done: false })
+        Ok(Self {
+            cells,
+            from_1904,
+            waiting: None,
+            last: None,
+            done: false,
+        })
     }
 
     /// Reads a row into the profile's order; `false` at the end.
@@ -151,7 +165,10 @@ impl<'a> SheetRows<'a> {
             }
             let (column, value) = (column as usize, cell.get_value());
             if column >= limits.cells && !matches!(value, DataRef::Empty) {
-                return Err(ReadError::TooLarge { what: "cells in a row", limit: limits.cells as u64 });
+                return Err(ReadError::TooLarge {
+                    what: "cells in a row",
+                    limit: limits.cells as u64,
+                });
             }
             if let Some(place) = sheet.layout.column(column) {
                 self.put(place, value, limits, record)?;
@@ -170,9 +187,14 @@ impl<'a> SheetRows<'a> {
     ) -> Result<(), ReadError> {
         let cell = match value {
             DataRef::Empty => return Ok(()),
-            DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => Cell::Text(text),
+            DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
+                Cell::Text(text)
+            }
             DataRef::SharedString(text) => Cell::Text(text),
-            #[expect(clippy::cast_precision_loss, reason = "calamine reads no integers from XLSX")]
+            #[expect(
+                clippy::cast_precision_loss,
+                reason = "calamine reads no integers from XLSX"
+            )]
             DataRef::Int(number) => Cell::Number(*number as f64),
             // In a workbook that counts from 1904 a bare number would later be taken for a day four years early.
             DataRef::Float(number) if self.from_1904 && record.is_birth_date(place) => {
@@ -209,12 +231,21 @@ impl<'a> SheetRows<'a> {
 /// Unpacks the whole archive once into nothing: the sizes in its directory are only a claim, and the 0.3 s this costs a
 /// large workbook are cheaper than a bomb.
 fn weigh(path: &Path, limits: &Limits) -> Result<(), ReadError> {
-    let unpacked = ReadError::TooLarge { what: "unpacked bytes", limit: limits.unpacked_bytes };
+    let unpacked = ReadError::TooLarge {
+        what: "unpacked bytes",
+        limit: limits.unpacked_bytes,
+    };
     let mut archive = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(why_zip)?;
     if archive.len() > limits.parts {
-        return Err(ReadError::TooLarge { what: "parts", limit: limits.parts as u64 });
+        return Err(ReadError::TooLarge {
+            what: "parts",
+            limit: limits.parts as u64,
+        });
     }
-    if archive.decompressed_size().is_some_and(|size| size > u128::from(limits.unpacked_bytes)) {
+    if archive
+        .decompressed_size()
+        .is_some_and(|size| size > u128::from(limits.unpacked_bytes))
+    {
         return Err(unpacked);
     }
     let mut total = 0u64;
@@ -223,7 +254,11 @@ fn weigh(path: &Path, limits: &Limits) -> Result<(), ReadError> {
         let part = archive.by_index(place).map_err(why_zip)?;
         let name = part.name().map_err(why_zip)?.to_ascii_lowercase();
         let left = limits.unpacked_bytes.saturating_sub(total);
-        let bound = if name.contains("worksheets/") { left } else { left.min(limits.part_bytes) };
+        let bound = if name.contains("worksheets/") {
+            left
+        } else {
+            left.min(limits.part_bytes)
+        };
         // Readers disagree which of two parts of one name counts, and that is how checks are evaded.
         if !names.insert(name) {
             return Err(ReadError::Unreadable);
@@ -234,7 +269,10 @@ fn weigh(path: &Path, limits: &Limits) -> Result<(), ReadError> {
             return Err(if bound == left {
                 unpacked
             } else {
-                ReadError::TooLarge { what: "unpacked bytes in one part", limit: bound }
+                ReadError::TooLarge {
+                    what: "unpacked bytes in one part",
+                    limit: bound,
+                }
             });
         }
         total = total.saturating_add(size);
@@ -265,7 +303,9 @@ fn why(error: XlsxError) -> ReadError {
 fn why_zip(error: ZipError) -> ReadError {
     match error {
         ZipError::InvalidPassword => ReadError::Encrypted,
-        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => ReadError::Encrypted,
+        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => {
+            ReadError::Encrypted
+        }
         _ => ReadError::Unreadable,
     }
 }
