@@ -71,29 +71,21 @@ pub struct KeyRing {
 impl fmt::Debug for KeyRing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ids = |keys: &[Key]| keys.iter().map(|key| key.id).collect::<Vec<_>>();
-        f.debug_struct("KeyRing")
-            .field("seal", &ids(&self.seal))
-            .field("index", &ids(&self.index))
-            .finish()
+        f.debug_struct("KeyRing").field("seal", &ids(&self.seal)).field("index", &ids(&self.index)).finish()
     }
 }
 
 impl KeyRing {
     /// Reads a key file: lines `seal <id> <base64>` and `index <id> <base64>`, comments begin with `#`.
     pub fn parse(text: &str) -> Result<Self, SealError> {
-        let mut ring = Self {
-            seal: Vec::new(),
-            index: Vec::new(),
-        };
+        let mut ring = Self { seal: Vec::new(), index: Vec::new() };
         for (number, line) in (1..).zip(text.lines()) {
             let line = line.trim_start_matches('\u{feff}').trim();
             if line.is_empty() || line.starts_with('#') {
                 continue;
             }
             let mut words = line.split_whitespace();
-            let (Some(kind), Some(id), Some(secret), None) =
-                (words.next(), words.next(), words.next(), words.next())
-            else {
+            let (Some(kind), Some(id), Some(secret), None) = (words.next(), words.next(), words.next(), words.next()) else {
                 return Err(SealError::KeyLine(number));
             };
             let keys = match kind {
@@ -140,15 +132,7 @@ impl KeyRing {
         let header = [FORMAT, key.id];
         let aad = bound_to(header, purpose, row);
         let cipher = Aes256GcmSiv::new_from_slice(&key.bytes).map_err(|_| SealError::NotSealed)?;
-        let sealed = cipher
-            .encrypt(
-                &Nonce::from(nonce),
-                Payload {
-                    msg: plain,
-                    aad: &aad,
-                },
-            )
-            .map_err(|_| SealError::NotSealed)?;
+        let sealed = cipher.encrypt(&Nonce::from(nonce), Payload { msg: plain, aad: &aad }).map_err(|_| SealError::NotSealed)?;
         let mut out = Vec::with_capacity(HEADER.saturating_add(NONCE).saturating_add(sealed.len()));
         out.extend_from_slice(&header);
         out.extend_from_slice(&nonce);
@@ -157,37 +141,16 @@ impl KeyRing {
     }
 
     /// Decrypts what [`KeyRing::seal`] made for the same purpose and row.
-    pub fn open(
-        &self,
-        purpose: &str,
-        row: Uuid,
-        sealed: &[u8],
-    ) -> Result<Zeroizing<Vec<u8>>, SealError> {
-        let (&[format, id], rest) = sealed
-            .split_first_chunk::<HEADER>()
-            .ok_or(SealError::Malformed)?;
-        let (&nonce, text) = rest
-            .split_first_chunk::<NONCE>()
-            .ok_or(SealError::Malformed)?;
+    pub fn open(&self, purpose: &str, row: Uuid, sealed: &[u8]) -> Result<Zeroizing<Vec<u8>>, SealError> {
+        let (&[format, id], rest) = sealed.split_first_chunk::<HEADER>().ok_or(SealError::Malformed)?;
+        let (&nonce, text) = rest.split_first_chunk::<NONCE>().ok_or(SealError::Malformed)?;
         if format != FORMAT || text.len() < TAG {
             return Err(SealError::Malformed);
         }
-        let key = self
-            .seal
-            .iter()
-            .find(|key| key.id == id)
-            .ok_or(SealError::UnknownKey(id))?;
+        let key = self.seal.iter().find(|key| key.id == id).ok_or(SealError::UnknownKey(id))?;
         let aad = bound_to([format, id], purpose, row);
         let cipher = Aes256GcmSiv::new_from_slice(&key.bytes).map_err(|_| SealError::Altered)?;
-        let plain = cipher
-            .decrypt(
-                &Nonce::from(nonce),
-                Payload {
-                    msg: text,
-                    aad: &aad,
-                },
-            )
-            .map_err(|_| SealError::Altered)?;
+        let plain = cipher.decrypt(&Nonce::from(nonce), Payload { msg: text, aad: &aad }).map_err(|_| SealError::Altered)?;
         Ok(Zeroizing::new(plain))
     }
 
@@ -199,9 +162,7 @@ impl KeyRing {
 
     /// Whether an index entry was made under the current index key.
     pub fn index_is_current(&self, entry: &[u8]) -> bool {
-        self.index
-            .first()
-            .is_some_and(|key| entry.first() == Some(&key.id))
+        self.index.first().is_some_and(|key| entry.first() == Some(&key.id))
     }
 
     /// The entry under which a value is stored for lookup. Values meet only within one `purpose`: use one for the kind
@@ -212,10 +173,7 @@ impl KeyRing {
 
     /// The entries of a value under every index key, the current one first: what to look for while a rotation runs.
     pub fn indexes(&self, purpose: &str, plain: &[u8]) -> Result<Vec<Vec<u8>>, SealError> {
-        self.index
-            .iter()
-            .map(|key| entry(key, purpose, plain))
-            .collect()
+        self.index.iter().map(|key| entry(key, purpose, plain)).collect()
     }
 
     fn current_seal(&self) -> Result<&Key, SealError> {
@@ -244,8 +202,7 @@ fn bound_to(header: [u8; HEADER], purpose: &str, row: Uuid) -> Vec<u8> {
 }
 
 fn entry(key: &Key, purpose: &str, plain: &[u8]) -> Result<Vec<u8>, SealError> {
-    let mut mac =
-        <Hmac<Sha256> as KeyInit>::new_from_slice(&key.bytes).map_err(|_| SealError::NotSealed)?;
+    let mut mac = <Hmac<Sha256> as KeyInit>::new_from_slice(&key.bytes).map_err(|_| SealError::NotSealed)?;
     mac.update(purpose.as_bytes());
     mac.update(&[0]);
     mac.update(plain);
@@ -281,15 +238,8 @@ mod tests {
         let sealed = ring.seal("members.nik", ROW, NIK).unwrap();
         assert_eq!(sealed.len(), HEADER + NONCE + NIK.len() + TAG);
         assert_eq!(sealed[..2], [1, 1]);
-        assert_eq!(
-            ring.open("members.nik", ROW, &sealed).unwrap().as_slice(),
-            NIK
-        );
-        assert_ne!(
-            sealed,
-            ring.seal("members.nik", ROW, NIK).unwrap(),
-            "a fresh nonce each time"
-        );
+        assert_eq!(ring.open("members.nik", ROW, &sealed).unwrap().as_slice(), NIK);
+        assert_ne!(sealed, ring.seal("members.nik", ROW, NIK).unwrap(), "a fresh nonce each time");
         assert!(ring.is_current(&sealed));
     }
 
@@ -297,14 +247,8 @@ mod tests {
     fn a_moved_value_does_not_open() {
         let ring = ring(&old());
         let sealed = ring.seal("members.nik", ROW, NIK).unwrap();
-        assert_eq!(
-            ring.open("members.nik", Uuid::from_u128(8), &sealed),
-            Err(SealError::Altered)
-        );
-        assert_eq!(
-            ring.open("families.kk", ROW, &sealed),
-            Err(SealError::Altered)
-        );
+        assert_eq!(ring.open("members.nik", Uuid::from_u128(8), &sealed), Err(SealError::Altered));
+        assert_eq!(ring.open("families.kk", ROW, &sealed), Err(SealError::Altered));
     }
 
     #[test]
@@ -317,15 +261,9 @@ mod tests {
             assert!(ring.open("members.nik", ROW, &bad).is_err(), "bit {bit}");
         }
         for length in 0..sealed.len() {
-            assert!(
-                ring.open("members.nik", ROW, &sealed[..length]).is_err(),
-                "length {length}"
-            );
+            assert!(ring.open("members.nik", ROW, &sealed[..length]).is_err(), "length {length}");
         }
-        assert_eq!(
-            ring.open("members.nik", ROW, &[]),
-            Err(SealError::Malformed)
-        );
+        assert_eq!(ring.open("members.nik", ROW, &[]), Err(SealError::Malformed));
         assert!(!ring.is_current(&[]) && !ring.is_current(&[1]));
     }
 
@@ -334,35 +272,19 @@ mod tests {
         let before = ring(&old());
         let after = ring(&(line("seal", 2, 21) + &line("index", 9, 22) + &old()));
         let sealed = before.seal("members.nik", ROW, NIK).unwrap();
-        assert_eq!(
-            after.open("members.nik", ROW, &sealed).unwrap().as_slice(),
-            NIK
-        );
+        assert_eq!(after.open("members.nik", ROW, &sealed).unwrap().as_slice(), NIK);
         assert!(!after.is_current(&sealed));
         let resealed = after.seal("members.nik", ROW, NIK).unwrap();
         assert!(after.is_current(&resealed));
-        assert_eq!(
-            before.open("members.nik", ROW, &resealed),
-            Err(SealError::UnknownKey(2))
-        );
+        assert_eq!(before.open("members.nik", ROW, &resealed), Err(SealError::UnknownKey(2)));
 
         let stored = before.index("nik", NIK).unwrap();
         assert_eq!(stored.len(), 17);
-        assert_eq!(
-            after.indexes("nik", NIK).unwrap(),
-            [after.index("nik", NIK).unwrap(), stored.clone()]
-        );
+        assert_eq!(after.indexes("nik", NIK).unwrap(), [after.index("nik", NIK).unwrap(), stored.clone()]);
         assert!(before.index_is_current(&stored) && !after.index_is_current(&stored));
-        assert_ne!(
-            before.index("kk", NIK).unwrap(),
-            stored,
-            "purposes do not meet"
-        );
+        assert_ne!(before.index("kk", NIK).unwrap(), stored, "purposes do not meet");
         // The separator keeps "nik" + "1…" apart from "nik1" + "…".
-        assert_ne!(
-            before.index("nik1", b"2").unwrap(),
-            before.index("nik", b"12").unwrap()
-        );
+        assert_ne!(before.index("nik1", b"2").unwrap(), before.index("nik", b"12").unwrap());
     }
 
     #[test]

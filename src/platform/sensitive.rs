@@ -92,20 +92,13 @@ impl Digits {
         let mut digits = Self([b'0'; 16]);
         let mut count = 0usize;
         for c in text.chars().filter(|c| !is_filler(*c)) {
-            let digit = u8::try_from(c)
-                .ok()
-                .filter(u8::is_ascii_digit)
-                .ok_or(Shape::Digits)?;
+            let digit = u8::try_from(c).ok().filter(u8::is_ascii_digit).ok_or(Shape::Digits)?;
             if let Some(place) = digits.0.get_mut(count) {
                 *place = digit;
             }
             count = count.saturating_add(1);
         }
-        if count == 16 {
-            Ok(digits)
-        } else {
-            Err(Shape::Length)
-        }
+        if count == 16 { Ok(digits) } else { Err(Shape::Length) }
     }
 
     fn text(&self) -> &str {
@@ -174,28 +167,15 @@ impl Nik {
     }
 
     /// Compares the number with what is stated about the person; what is not stated is not compared.
-    pub fn warnings(
-        &self,
-        birth_date: Option<NaiveDate>,
-        sex: Option<Sex>,
-        region_code: Option<&str>,
-    ) -> Vec<NikWarning> {
+    pub fn warnings(&self, birth_date: Option<NaiveDate>, sex: Option<Sex>, region_code: Option<&str>) -> Vec<NikWarning> {
         let day = self.0.number(6..8);
         // Women's numbers carry the day of birth plus forty.
-        let (issued_sex, day) = if day > 40 {
-            (Sex::Female, day.saturating_sub(40))
-        } else {
-            (Sex::Male, day)
-        };
+        let (issued_sex, day) = if day > 40 { (Sex::Female, day.saturating_sub(40)) } else { (Sex::Male, day) };
         let mut warnings = Vec::new();
         if let Some(date) = birth_date {
             // The century is not in the number.
             let stated = (date.day(), date.month(), date.year().rem_euclid(100));
-            let issued = (
-                day,
-                self.0.number(8..10),
-                i32::try_from(self.0.number(10..12)).unwrap_or_default(),
-            );
+            let issued = (day, self.0.number(8..10), i32::try_from(self.0.number(10..12)).unwrap_or_default());
             if stated != issued {
                 warnings.push(NikWarning::BirthDateDiffers);
             }
@@ -308,9 +288,7 @@ macro_rules! number {
         impl<'de> Deserialize<'de> for $type {
             fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
                 // `deserialize_str` would let serde_json answer a number with "invalid type: integer `6202…`".
-                let mut text = deserializer.deserialize_any(TextVisitor {
-                    not_text: $not_text,
-                })?;
+                let mut text = deserializer.deserialize_any(TextVisitor { not_text: $not_text })?;
                 let number = Self::parse(&text).map_err(de::Error::custom);
                 text.zeroize();
                 number
@@ -336,16 +314,8 @@ macro_rules! number {
     };
 }
 
-number!(
-    Nik,
-    "nik_digits",
-    "A NIK: 16 digits, as text. Accepted on the way in, answered only masked."
-);
-number!(
-    KkNumber,
-    "kk_digits",
-    "A KK number: 16 digits, as text. Accepted on the way in, answered only masked."
-);
+number!(Nik, "nik_digits", "A NIK: 16 digits, as text. Accepted on the way in, answered only masked.");
+number!(KkNumber, "kk_digits", "A KK number: 16 digits, as text. Accepted on the way in, answered only masked.");
 
 #[cfg(test)]
 mod tests;

@@ -196,23 +196,14 @@ impl Profile {
 
     /// Checks what the types cannot say; a profile that came over HTTP is checked before it is stored.
     pub fn check(&self) -> Result<(), ProfileError> {
-        let whole = |code, message: &str| {
-            Err(ProfileError {
-                path: "sheets".to_owned(),
-                code,
-                message: message.to_owned(),
-            })
-        };
+        let whole = |code, message: &str| Err(ProfileError { path: "sheets".to_owned(), code, message: message.to_owned() });
         if self.sheets.is_empty() {
             return whole("sheets_empty", "A profile names at least one sheet.");
         }
         if self.sheets.len() > MAX_SHEETS {
             return whole("sheets_too_many", "A profile names at most 10 sheets.");
         }
-        self.sheets
-            .iter()
-            .enumerate()
-            .try_for_each(|(place, sheet)| sheet.check(&format!("sheets.{place}")))
+        self.sheets.iter().enumerate().try_for_each(|(place, sheet)| sheet.check(&format!("sheets.{place}")))
     }
 }
 
@@ -223,18 +214,9 @@ impl SheetProfile {
     }
 
     fn check(&self, path: &str) -> Result<(), ProfileError> {
-        let fail = |code, message: &str| {
-            Err(ProfileError {
-                path: path.to_owned(),
-                code,
-                message: message.to_owned(),
-            })
-        };
+        let fail = |code, message: &str| Err(ProfileError { path: path.to_owned(), code, message: message.to_owned() });
         if self.header_row == 0 || self.first_data_row <= self.header_row {
-            return fail(
-                "rows_order",
-                "Rows count from 1 and data begin below the headers.",
-            );
+            return fail("rows_order", "Rows count from 1 and data begin below the headers.");
         }
         if self.columns.len() > MAX_COLUMNS {
             return fail("columns_too_many", "A sheet has at most 200 columns.");
@@ -245,70 +227,32 @@ impl SheetProfile {
         };
         for field in essential {
             // Without them every row would be refused, so the header must be demanded too.
-            if !self
-                .columns
-                .iter()
-                .any(|column| column.field == *field && column.required)
-            {
-                return fail(
-                    "field_missing",
-                    &format!("A required column for `{}` is missing.", field.name()),
-                );
+            if !self.columns.iter().any(|column| column.field == *field && column.required) {
+                return fail("field_missing", &format!("A required column for `{}` is missing.", field.name()));
             }
         }
         let mut headers = BTreeMap::new();
         let mut fields = BTreeMap::new();
         for (place, column) in self.columns.iter().enumerate() {
             let path = format!("{path}.columns.{place}");
-            let fail = |code, message: String| {
-                Err(ProfileError {
-                    path: path.clone(),
-                    code,
-                    message,
-                })
-            };
+            let fail = |code, message: String| Err(ProfileError { path: path.clone(), code, message });
             for header in column.headers() {
                 if header.len() > MAX_TEXT || header_key(header).is_empty() {
-                    return fail(
-                        "header_invalid",
-                        "A header has letters or digits and at most 200 bytes.".to_owned(),
-                    );
+                    return fail("header_invalid", "A header has letters or digits and at most 200 bytes.".to_owned());
                 }
-                if headers
-                    .insert(header_key(header), place)
-                    .is_some_and(|other| other != place)
-                {
-                    return fail(
-                        "header_repeated",
-                        format!("The header `{header}` stands in two columns."),
-                    );
+                if headers.insert(header_key(header), place).is_some_and(|other| other != place) {
+                    return fail("header_repeated", format!("The header `{header}` stands in two columns."));
                 }
             }
             let kept = column.field != Field::Ignored;
             if kept && fields.insert(column.field, place).is_some() {
-                return fail(
-                    "field_repeated",
-                    format!("The field `{}` has two columns.", column.field.name()),
-                );
+                return fail("field_repeated", format!("The field `{}` has two columns.", column.field.name()));
             }
-            if column.values.len() > MAX_VALUES
-                || column.strip.len() > MAX_VALUES
-                || column.aliases.len() > MAX_VALUES
-            {
-                return fail(
-                    "values_too_many",
-                    "A column has at most 500 values, aliases or texts to strip.".to_owned(),
-                );
+            if column.values.len() > MAX_VALUES || column.strip.len() > MAX_VALUES || column.aliases.len() > MAX_VALUES {
+                return fail("values_too_many", "A column has at most 500 values, aliases or texts to strip.".to_owned());
             }
-            if let Some(bad) = column
-                .values
-                .values()
-                .find(|code| !codes::allowed(column.field, code))
-            {
-                return fail(
-                    "value_unknown",
-                    format!("`{bad}` is no value of `{}`.", column.field.name()),
-                );
+            if let Some(bad) = column.values.values().find(|code| !codes::allowed(column.field, code)) {
+                return fail("value_unknown", format!("`{bad}` is no value of `{}`.", column.field.name()));
             }
         }
         Ok(())
@@ -318,31 +262,18 @@ impl SheetProfile {
 impl Column {
     /// A column with one header and nothing special.
     pub fn new(header: &str, field: Field) -> Self {
-        Self {
-            header: header.to_owned(),
-            aliases: Vec::new(),
-            field,
-            required: false,
-            values: BTreeMap::new(),
-            strip: Vec::new(),
-        }
+        Self { header: header.to_owned(), aliases: Vec::new(), field, required: false, values: BTreeMap::new(), strip: Vec::new() }
     }
 
     /// The header and its aliases, the header first.
     pub fn headers(&self) -> impl Iterator<Item = &str> {
-        std::iter::once(&self.header)
-            .chain(&self.aliases)
-            .map(String::as_str)
+        std::iter::once(&self.header).chain(&self.aliases).map(String::as_str)
     }
 }
 
 /// What two headers are compared by: `Desil Kesejahteraan`, `desil_kesejahteraan` and `DESIL\nKESEJAHTERAAN` are one.
 pub fn header_key(header: &str) -> String {
-    header
-        .chars()
-        .filter(|c| c.is_alphanumeric())
-        .flat_map(char::to_lowercase)
-        .collect()
+    header.chars().filter(|c| c.is_alphanumeric()).flat_map(char::to_lowercase).collect()
 }
 
 #[cfg(test)]
@@ -353,9 +284,7 @@ mod tests {
     fn ships_the_p3ke_workbook_column_for_column() {
         let profile = Profile::p3ke();
         assert_eq!(profile.check(), Ok(()));
-        let [families, persons] = profile.sheets.as_slice() else {
-            panic!("two sheets")
-        };
+        let [families, persons] = profile.sheets.as_slice() else { panic!("two sheets") };
         assert_eq!((families.columns.len(), persons.columns.len()), (31, 32));
         assert_eq!((families.first_data_row, persons.first_data_row), (5, 5));
         assert_eq!(families.columns[1].header, "ID Keluarga P3KE");
@@ -369,10 +298,7 @@ mod tests {
         let profile = Profile::p3ke();
         let text = serde_json::to_string(&profile).unwrap();
         assert_eq!(serde_json::from_str::<Profile>(&text).unwrap(), profile);
-        assert!(
-            serde_json::from_str::<Profile>(r#"{"name":"x","sheets":[],"sheet":1}"#).is_err(),
-            "unknown keys are refused"
-        );
+        assert!(serde_json::from_str::<Profile>(r#"{"name":"x","sheets":[],"sheet":1}"#).is_err(), "unknown keys are refused");
         for field in Field::ALL {
             assert_eq!(serde_json::to_value(field).unwrap(), field.name());
         }
@@ -387,39 +313,20 @@ mod tests {
         };
         let at = |path: &str, code| Err((path.to_owned(), code));
         assert_eq!(code(|p| p.sheets.clear()), at("sheets", "sheets_empty"));
-        assert_eq!(
-            code(|p| p.sheets[1].first_data_row = 4),
-            at("sheets.1", "rows_order")
-        );
-        assert_eq!(
-            code(|p| p.sheets[0].columns[1].field = Field::Ignored),
-            at("sheets.0", "field_missing")
-        );
-        assert_eq!(
-            code(|p| p.sheets[0].columns[8].header = "n.i.k".into()),
-            at("sheets.0.columns.10", "header_repeated")
-        );
-        assert_eq!(
-            code(|p| p.sheets[0].columns[8].header = "--".into()),
-            at("sheets.0.columns.8", "header_invalid")
-        );
-        assert_eq!(
-            code(|p| p.sheets[0].columns[0].field = Field::Roof),
-            at("sheets.0.columns.18", "field_repeated")
-        );
+        assert_eq!(code(|p| p.sheets[1].first_data_row = 4), at("sheets.1", "rows_order"));
+        assert_eq!(code(|p| p.sheets[0].columns[1].field = Field::Ignored), at("sheets.0", "field_missing"));
+        assert_eq!(code(|p| p.sheets[0].columns[8].header = "n.i.k".into()), at("sheets.0.columns.10", "header_repeated"));
+        assert_eq!(code(|p| p.sheets[0].columns[8].header = "--".into()), at("sheets.0.columns.8", "header_invalid"));
+        assert_eq!(code(|p| p.sheets[0].columns[0].field = Field::Roof), at("sheets.0.columns.18", "field_repeated"));
         assert_eq!(
             code(|p| {
-                p.sheets[0].columns[18]
-                    .values
-                    .insert("Rumbia".into(), "palm".into());
+                p.sheets[0].columns[18].values.insert("Rumbia".into(), "palm".into());
             }),
             at("sheets.0.columns.18", "value_unknown")
         );
         assert_eq!(
             code(|p| {
-                p.sheets[0].columns[18]
-                    .values
-                    .insert("Rumbia".into(), "thatch".into());
+                p.sheets[0].columns[18].values.insert("Rumbia".into(), "thatch".into());
             }),
             Ok(())
         );

@@ -18,16 +18,8 @@ pub(super) enum Put {
 /// The headers of one of the P3KE sheets.
 pub(super) fn headers(unit: Unit) -> Vec<String> {
     let profile = Profile::p3ke();
-    let sheet = profile
-        .sheets
-        .iter()
-        .find(|sheet| sheet.unit == unit)
-        .unwrap();
-    sheet
-        .columns
-        .iter()
-        .map(|column| column.header.clone())
-        .collect()
+    let sheet = profile.sheets.iter().find(|sheet| sheet.unit == unit).unwrap();
+    sheet.columns.iter().map(|column| column.header.clone()).collect()
 }
 
 /// A row of the family sheet as the centre writes it.
@@ -110,10 +102,7 @@ pub(super) fn file(bytes: &[u8]) -> NamedTempFile {
 
 /// A text table of the given rows.
 pub(super) fn text(delimiter: u8, rows: &[Vec<String>]) -> Vec<u8> {
-    let mut writer = csv::WriterBuilder::new()
-        .delimiter(delimiter)
-        .flexible(true)
-        .from_writer(Vec::new());
+    let mut writer = csv::WriterBuilder::new().delimiter(delimiter).flexible(true).from_writer(Vec::new());
     for row in rows {
         writer.write_record(row).unwrap();
     }
@@ -148,9 +137,7 @@ pub(super) fn fill(sheet: &mut Worksheet, header_row: u32, headers: &[String], r
                 Put::Number(number) => drop(sheet.write_number(at, column, *number).unwrap()),
                 Put::Date(year, month, day) => {
                     let value = ExcelDateTime::from_ymd(*year, *month, *day).unwrap();
-                    sheet
-                        .write_datetime_with_format(at, column, value, &date)
-                        .unwrap();
+                    sheet.write_datetime_with_format(at, column, value, &date).unwrap();
                 }
             }
         }

@@ -66,10 +66,7 @@ impl Default for Record {
 /// Only the origin: the cells are personal data.
 impl fmt::Debug for Record {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Record")
-            .field("sheet", &self.sheet)
-            .field("row", &self.row)
-            .finish_non_exhaustive()
+        f.debug_struct("Record").field("sheet", &self.sheet).field("row", &self.row).finish_non_exhaustive()
     }
 }
 
@@ -102,9 +99,7 @@ impl Record {
 
     /// The cell of a profile column.
     pub fn cell(&self, column: usize) -> Cell<'_> {
-        self.slots
-            .get(column)
-            .map_or(Cell::Empty, |slot| self.view(*slot))
+        self.slots.get(column).map_or(Cell::Empty, |slot| self.view(*slot))
     }
 
     /// All cells, in the order of the profile's columns.
@@ -175,10 +170,7 @@ impl Record {
                 text => {
                     let start = self.text.len();
                     self.text.push_str(text);
-                    Slot::Text {
-                        start,
-                        end: self.text.len(),
-                    }
+                    Slot::Text { start, end: self.text.len() }
                 }
             },
             Cell::Number(number) => Slot::Number(number),
@@ -225,11 +217,7 @@ pub fn excel_date(serial: f64, from_1904: bool) -> Option<NaiveDate> {
     if !(0.0..=LAST).contains(&serial) {
         return None;
     }
-    #[expect(
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss,
-        reason = "bounded by the check above"
-    )]
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "bounded by the check above")]
     let days = serial.trunc() as u64;
     let (year, month, day) = match (from_1904, days) {
         (true, _) => (1904, 1, 1),

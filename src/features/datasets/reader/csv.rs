@@ -16,11 +16,7 @@ const CHUNK: usize = 64 * 1_024;
 const BREAKS: usize = 20;
 
 /// Finds encoding, separator and sheet: the separator is the one under which most headers are understood.
-pub(super) fn open(
-    path: &Path,
-    profile: &Profile,
-    limits: &Limits,
-) -> Result<(Encoding, Delimiter, Sheet), ReadError> {
+pub(super) fn open(path: &Path, profile: &Profile, limits: &Limits) -> Result<(Encoding, Delimiter, Sheet), ReadError> {
     let encoding = text::detect(path)?;
     let hinted = profile.format.delimiter.map(|delimiter| vec![delimiter]);
     let mut best: Option<(Delimiter, usize, Found)> = None;
@@ -31,37 +27,24 @@ pub(super) fn open(
             trouble = error;
         }
         if let Some((place, found)) = headers::find_any(profile, &top)
-            && best
-                .as_ref()
-                .is_none_or(|(_, _, best)| headers::better(&found, best))
+            && best.as_ref().is_none_or(|(_, _, best)| headers::better(&found, best))
         {
             best = Some((delimiter, place, found));
         }
     }
     let (delimiter, place, found) = best.ok_or(trouble)?;
     let sheet = profile.sheets.get(place).ok_or(ReadError::NotATable)?;
-    Ok((
-        encoding,
-        delimiter,
-        Sheet::new(sheet, place, found.accept()?),
-    ))
+    Ok((encoding, delimiter, Sheet::new(sheet, place, found.accept()?)))
 }
 
 /// The first rows; an error among them only matters if no headers were found before it.
-fn top(
-    path: &Path,
-    encoding: Encoding,
-    delimiter: Delimiter,
-    limits: &Limits,
-) -> Result<(Top, Option<ReadError>), ReadError> {
+fn top(path: &Path, encoding: Encoding, delimiter: Delimiter, limits: &Limits) -> Result<(Top, Option<ReadError>), ReadError> {
     let mut rows = CsvRows::open(path, encoding, delimiter, limits)?;
     let mut top = Top::new();
     loop {
         match rows.next() {
             Ok(true) if rows.row <= SEARCHED_ROWS => {
-                let cells = rows
-                    .fields()
-                    .map(|field| String::from_utf8_lossy(field).into_owned());
+                let cells = rows.fields().map(|field| String::from_utf8_lossy(field).into_owned());
                 top.push((rows.row, cells.collect()));
             }
             Ok(_) => return Ok((top, None)),
@@ -88,12 +71,7 @@ pub(super) struct CsvRows {
 }
 
 impl CsvRows {
-    pub(super) fn open(
-        path: &Path,
-        encoding: Encoding,
-        delimiter: Delimiter,
-        limits: &Limits,
-    ) -> Result<Self, ReadError> {
+    pub(super) fn open(path: &Path, encoding: Encoding, delimiter: Delimiter, limits: &Limits) -> Result<Self, ReadError> {
         Ok(Self {
             source: text::reader(path, encoding)?,
             delimiter: delimiter.byte(),
@@ -177,19 +155,13 @@ impl CsvRows {
                 ReadRecordResult::OutputFull => return Err(self.too_long(self.output.as_slice())),
                 ReadRecordResult::OutputEndsFull => {
                     let limit = self.ends.len().saturating_sub(1);
-                    return Err(ReadError::TooLarge {
-                        what: "cells in a row",
-                        limit: limit as u64,
-                    });
+                    return Err(ReadError::TooLarge { what: "cells in a row", limit: limit as u64 });
                 }
                 ReadRecordResult::Record => break,
                 ReadRecordResult::End => return Ok(false),
             }
         }
-        match self
-            .fields()
-            .find(|field| field.len() > self.cell_bytes || breaks(field) > BREAKS)
-        {
+        match self.fields().find(|field| field.len() > self.cell_bytes || breaks(field) > BREAKS) {
             Some(field) => Err(self.too_long(field)),
             None => Ok(true),
         }
@@ -197,11 +169,7 @@ impl CsvRows {
 
     fn too_long(&self, text: &[u8]) -> ReadError {
         let row = self.row;
-        if breaks(text) > BREAKS {
-            ReadError::QuoteOpen { row }
-        } else {
-            ReadError::FieldTooLong { row }
-        }
+        if breaks(text) > BREAKS { ReadError::QuoteOpen { row } } else { ReadError::FieldTooLong { row } }
     }
 
     /// csv-core passes over empty lines silently, but a spreadsheet counts them.

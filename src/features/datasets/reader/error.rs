@@ -9,9 +9,7 @@ pub enum ReadError {
     #[error("the file cannot be read: it is damaged or not a complete XLSX or CSV file")]
     Unreadable,
     /// The workbook is protected with a password.
-    #[error(
-        "the workbook is protected with a password: open it, save it without one and upload it again"
-    )]
+    #[error("the workbook is protected with a password: open it, save it without one and upload it again")]
     Encrypted,
     /// The workbook is in the format of before 2007.
     #[error("the file is an old Excel workbook (.xls): save it as .xlsx or CSV")]
@@ -85,10 +83,6 @@ impl ReadError {
 /// The transcoder reports undecodable bytes as `InvalidData`; everything else is the file itself.
 impl From<io::Error> for ReadError {
     fn from(error: io::Error) -> Self {
-        if error.kind() == io::ErrorKind::InvalidData {
-            Self::BadEncoding
-        } else {
-            Self::Unreadable
-        }
+        if error.kind() == io::ErrorKind::InvalidData { Self::BadEncoding } else { Self::Unreadable }
     }
 }

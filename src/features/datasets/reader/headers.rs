@@ -72,9 +72,7 @@ pub(super) fn find_any(profile: &Profile, top: &Top) -> Option<(usize, Found)> {
     let mut best: Option<(usize, Found)> = None;
     for (place, sheet) in profile.sheets.iter().enumerate() {
         if let Some(found) = find(sheet, top)
-            && best
-                .as_ref()
-                .is_none_or(|(_, best)| found.rank() > best.rank())
+            && best.as_ref().is_none_or(|(_, best)| found.rank() > best.rank())
         {
             best = Some((place, found));
         }
@@ -98,12 +96,7 @@ fn known_headers(sheet: &SheetProfile) -> HashMap<String, (usize, bool)> {
     known
 }
 
-fn compare(
-    sheet: &SheetProfile,
-    known: &HashMap<String, (usize, bool)>,
-    row: u32,
-    cells: &[String],
-) -> Found {
+fn compare(sheet: &SheetProfile, known: &HashMap<String, (usize, bool)>, row: u32, cells: &[String]) -> Found {
     let name = || sheet.name.clone().unwrap_or_else(|| "1".to_owned());
     let mut taken: HashMap<usize, (usize, bool)> = HashMap::new();
     let mut twice = None;
@@ -120,51 +113,20 @@ fn compare(
             }
         }
     }
-    let width = cells
-        .iter()
-        .rposition(|cell| !cell.trim().is_empty())
-        .map_or(0, |last| last.saturating_add(1));
-    let mut layout = Layout {
-        columns: vec![None; width],
-    };
+    let width = cells.iter().rposition(|cell| !cell.trim().is_empty()).map_or(0, |last| last.saturating_add(1));
+    let mut layout = Layout { columns: vec![None; width] };
     for (column, (place, _)) in &taken {
         if let Some(slot) = layout.columns.get_mut(*place) {
             *slot = Some(*column);
         }
     }
-    let header = |column: usize| {
-        sheet
-            .columns
-            .get(column)
-            .map(|column| column.header.clone())
-            .unwrap_or_default()
-    };
-    let twice = twice.filter(|column| {
-        sheet
-            .columns
-            .get(*column)
-            .is_some_and(|c| c.field != Field::Ignored)
-    });
-    let missing = sheet
-        .columns
-        .iter()
-        .enumerate()
-        .find(|(place, c)| c.required && !taken.contains_key(place));
+    let header = |column: usize| sheet.columns.get(column).map(|column| column.header.clone()).unwrap_or_default();
+    let twice = twice.filter(|column| sheet.columns.get(*column).is_some_and(|c| c.field != Field::Ignored));
+    let missing = sheet.columns.iter().enumerate().find(|(place, c)| c.required && !taken.contains_key(place));
     let trouble = match (missing, twice) {
-        (Some((_, column)), _) => Some(ReadError::HeaderMissing {
-            sheet: name(),
-            header: column.header.clone(),
-        }),
-        (None, Some(column)) => Some(ReadError::HeaderDuplicate {
-            sheet: name(),
-            header: header(column),
-        }),
+        (Some((_, column)), _) => Some(ReadError::HeaderMissing { sheet: name(), header: column.header.clone() }),
+        (None, Some(column)) => Some(ReadError::HeaderDuplicate { sheet: name(), header: header(column) }),
         (None, None) => None,
     };
-    Found {
-        row,
-        layout,
-        matched: taken.len(),
-        trouble,
-    }
+    Found { row, layout, matched: taken.len(), trouble }
 }

@@ -81,15 +81,8 @@ pub struct Sheet {
 }
 
 enum Source {
-    Xlsx {
-        book: Box<xlsx::Book>,
-        names: Vec<String>,
-    },
-    Csv {
-        path: PathBuf,
-        encoding: text::Encoding,
-        delimiter: Delimiter,
-    },
+    Xlsx { book: Box<xlsx::Book>, names: Vec<String> },
+    Csv { path: PathBuf, encoding: text::Encoding, delimiter: Delimiter },
 }
 
 /// An opened file whose headers are understood; rows are then read sheet by sheet, as often as wanted.
@@ -106,31 +99,14 @@ impl Reader {
             Kind::Xlsx => {
                 let (book, found) = xlsx::open(path, profile, &limits)?;
                 let (sheets, names) = found.into_iter().unzip();
-                (
-                    Source::Xlsx {
-                        book: Box::new(book),
-                        names,
-                    },
-                    sheets,
-                )
+                (Source::Xlsx { book: Box::new(book), names }, sheets)
             }
             Kind::Csv => {
                 let (encoding, delimiter, sheet) = csv::open(path, profile, &limits)?;
-                (
-                    Source::Csv {
-                        path: path.to_owned(),
-                        encoding,
-                        delimiter,
-                    },
-                    vec![sheet],
-                )
+                (Source::Csv { path: path.to_owned(), encoding, delimiter }, vec![sheet])
             }
         };
-        Ok(Self {
-            source,
-            sheets,
-            limits,
-        })
+        Ok(Self { source, sheets, limits })
     }
 
     /// What the file is.
@@ -154,23 +130,11 @@ impl Reader {
                 let name = names.get(sheet).ok_or(ReadError::Unreadable)?;
                 Origin::Xlsx(Box::new(xlsx::SheetRows::open(book, name)?))
             }
-            Source::Csv {
-                path,
-                encoding,
-                delimiter,
-            } => Origin::Csv(Box::new(csv::CsvRows::open(
-                path,
-                *encoding,
-                *delimiter,
-                &self.limits,
-            )?)),
+            Source::Csv { path, encoding, delimiter } => {
+                Origin::Csv(Box::new(csv::CsvRows::open(path, *encoding, *delimiter, &self.limits)?))
+            }
         };
-        Ok(Rows {
-            origin,
-            sheet: found,
-            limits: &self.limits,
-            count: 0,
-        })
+        Ok(Rows { origin, sheet: found, limits: &self.limits, count: 0 })
     }
 }
 
@@ -206,10 +170,7 @@ impl Rows<'_> {
             }
             self.count = self.count.saturating_add(1);
             if self.count > self.limits.rows {
-                return Err(ReadError::TooLarge {
-                    what: "rows",
-                    limit: u64::from(self.limits.rows),
-                });
+                return Err(ReadError::TooLarge { what: "rows", limit: u64::from(self.limits.rows) });
             }
             return Ok(true);
         }
@@ -228,11 +189,7 @@ fn sniff(path: &Path) -> Result<Kind, ReadError> {
     if head.starts_with(OLE) {
         return Err(xlsx::why_ole(path));
     }
-    Ok(if head.starts_with(ZIP) {
-        Kind::Xlsx
-    } else {
-        Kind::Csv
-    })
+    Ok(if head.starts_with(ZIP) { Kind::Xlsx } else { Kind::Csv })
 }
 
 fn reopen(path: &Path, skip: u64) -> Result<File, ReadError> {
@@ -244,19 +201,15 @@ fn reopen(path: &Path, skip: u64) -> Result<File, ReadError> {
 impl Sheet {
     fn new(profile: &SheetProfile, place: usize, found: headers::Found) -> Self {
         let expected = found.row == profile.header_row;
-        let absent = (0..).zip(&profile.columns).filter(|(place, column)| {
-            column.field != Field::Ignored && !found.layout.columns.contains(&Some(*place))
-        });
+        let absent = (0..)
+            .zip(&profile.columns)
+            .filter(|(place, column)| column.field != Field::Ignored && !found.layout.columns.contains(&Some(*place)));
         Self {
             name: profile.name.as_deref().unwrap_or("1").into(),
             place,
             unit: profile.unit,
             header_row: found.row,
-            first_data_row: if expected {
-                profile.first_data_row
-            } else {
-                found.row.saturating_add(1)
-            },
+            first_data_row: if expected { profile.first_data_row } else { found.row.saturating_add(1) },
             absent: absent.map(|(_, column)| column.header.clone()).collect(),
             fields: profile.columns.iter().map(|column| column.field).collect(),
             layout: found.layout,

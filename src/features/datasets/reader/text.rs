@@ -49,12 +49,7 @@ pub(super) fn detect(path: &Path) -> Result<Encoding, ReadError> {
         Seen { nul: true, .. } => Err(ReadError::NotATable),
         Seen { invalid: false, .. } => Ok(Encoding::Utf8 { mark }),
         // Two encodings pasted together, or bytes Windows-1252 does not have: any choice would garble names.
-        Seen {
-            multibyte: true, ..
-        }
-        | Seen {
-            unassigned: true, ..
-        } => Err(ReadError::BadEncoding),
+        Seen { multibyte: true, .. } | Seen { unassigned: true, .. } => Err(ReadError::BadEncoding),
         Seen { .. } => Ok(Encoding::Windows1252),
     }
 }
@@ -79,17 +74,12 @@ impl Seen {
                 continue;
             }
             let last = bytes.as_ptr_range().end == invalid.as_ptr_range().end;
-            if last
-                && !ended
-                && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none())
-            {
+            if last && !ended && std::str::from_utf8(invalid).is_err_and(|error| error.error_len().is_none()) {
                 cut = invalid.len();
                 continue;
             }
             self.invalid = true;
-            self.unassigned |= invalid
-                .iter()
-                .any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d));
+            self.unassigned |= invalid.iter().any(|byte| matches!(byte, 0x81 | 0x8d | 0x8f | 0x90 | 0x9d));
         }
         cut
     }
@@ -99,18 +89,9 @@ impl Seen {
 pub(super) fn reader(path: &Path, encoding: Encoding) -> Result<Box<dyn Read + Send>, ReadError> {
     Ok(match encoding {
         Encoding::Utf8 { mark } => Box::new(reopen(path, if mark { 3 } else { 0 })?),
-        Encoding::Utf16Le => Box::new(Transcoder::new(
-            reopen(path, 2)?,
-            UTF_16LE.new_decoder_without_bom_handling(),
-        )),
-        Encoding::Utf16Be => Box::new(Transcoder::new(
-            reopen(path, 2)?,
-            UTF_16BE.new_decoder_without_bom_handling(),
-        )),
-        Encoding::Windows1252 => Box::new(Transcoder::new(
-            reopen(path, 0)?,
-            WINDOWS_1252.new_decoder_without_bom_handling(),
-        )),
+        Encoding::Utf16Le => Box::new(Transcoder::new(reopen(path, 2)?, UTF_16LE.new_decoder_without_bom_handling())),
+        Encoding::Utf16Be => Box::new(Transcoder::new(reopen(path, 2)?, UTF_16BE.new_decoder_without_bom_handling())),
+        Encoding::Windows1252 => Box::new(Transcoder::new(reopen(path, 0)?, WINDOWS_1252.new_decoder_without_bom_handling())),
     })
 }
 
@@ -125,14 +106,7 @@ struct Transcoder {
 
 impl Transcoder {
     fn new(file: File, decoder: Decoder) -> Self {
-        Self {
-            file,
-            decoder,
-            raw: Vec::with_capacity(CHUNK),
-            from: 0,
-            ended: false,
-            done: false,
-        }
+        Self { file, decoder, raw: Vec::with_capacity(CHUNK), from: 0, ended: false, done: false }
     }
 }
 
@@ -140,9 +114,7 @@ impl Read for Transcoder {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         while !self.done {
             let source = self.raw.get(self.from..).unwrap_or_default();
-            let (result, read, written) = self
-                .decoder
-                .decode_to_utf8_without_replacement(source, out, self.ended);
+            let (result, read, written) = self.decoder.decode_to_utf8_without_replacement(source, out, self.ended);
             self.from = self.from.saturating_add(read);
             match result {
                 DecoderResult::Malformed(..) => return Err(io::ErrorKind::InvalidData.into()),
@@ -154,12 +126,7 @@ impl Read for Transcoder {
                 DecoderResult::InputEmpty => {
                     self.raw.clear();
                     self.from = 0;
-                    self.ended = self
-                        .file
-                        .by_ref()
-                        .take(CHUNK as u64)
-                        .read_to_end(&mut self.raw)?
-                        == 0;
+                    self.ended = self.file.by_ref().take(CHUNK as u64).read_to_end(&mut self.raw)? == 0;
                 }
             }
             if written > 0 {

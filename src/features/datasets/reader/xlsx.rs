@@ -22,11 +22,7 @@ pub(super) type Book = Xlsx<BufReader<File>>;
 type Placed<'a> = calamine::Cell<DataRef<'a>>;
 
 /// Opens a workbook and finds the profile's sheets, each with the file's own name for it.
-pub(super) fn open(
-    path: &Path,
-    profile: &Profile,
-    limits: &Limits,
-) -> Result<(Book, Vec<(Sheet, String)>), ReadError> {
+pub(super) fn open(path: &Path, profile: &Profile, limits: &Limits) -> Result<(Book, Vec<(Sheet, String)>), ReadError> {
     weigh(path, limits)?;
     let mut book = Book::new(BufReader::new(File::open(path)?)).map_err(why)?;
     let mut free: Vec<String> = book.sheet_names();
@@ -41,11 +37,7 @@ pub(super) fn open(
             }
         }
     }
-    if sheets.is_empty() {
-        Err(ReadError::NotATable)
-    } else {
-        Ok((book, sheets))
-    }
+    if sheets.is_empty() { Err(ReadError::NotATable) } else { Ok((book, sheets)) }
 }
 
 /// A sheet with the profile's name must have its headers; without one, any sheet not yet taken that has them all will do.
@@ -70,9 +62,7 @@ fn find(
         };
         if let Some(found) = headers::find(sheet, &top)
             && found.is_complete()
-            && best
-                .as_ref()
-                .is_none_or(|(best, _)| headers::better(&found, best))
+            && best.as_ref().is_none_or(|(best, _)| headers::better(&found, best))
         {
             best = Some((found, place));
         }
@@ -128,22 +118,11 @@ impl<'a> SheetRows<'a> {
     pub(super) fn open(book: &'a mut Book, name: &str) -> Result<Self, ReadError> {
         let from_1904 = book.has_1904_epoch();
         let cells = book.worksheet_cells_reader(name).map_err(why)?;
-        Ok(Self {
-            cells,
-            from_1904,
-            waiting: None,
-            last: None,
-            done: false,
-        })
+        Ok(Self { cells, from_1904, waiting: None, last: None, done: false })
     }
 
     /// Reads a row into the profile's order; `false` at the end.
-    pub(super) fn read(
-        &mut self,
-        sheet: &Sheet,
-        limits: &Limits,
-        record: &mut Record,
-    ) -> Result<bool, ReadError> {
+    pub(super) fn read(&mut self, sheet: &Sheet, limits: &Limits, record: &mut Record) -> Result<bool, ReadError> {
         let first = match self.waiting.take() {
             Some(cell) => Some(cell),
             None => self.next()?,
@@ -165,10 +144,7 @@ impl<'a> SheetRows<'a> {
             }
             let (column, value) = (column as usize, cell.get_value());
             if column >= limits.cells && !matches!(value, DataRef::Empty) {
-                return Err(ReadError::TooLarge {
-                    what: "cells in a row",
-                    limit: limits.cells as u64,
-                });
+                return Err(ReadError::TooLarge { what: "cells in a row", limit: limits.cells as u64 });
             }
             if let Some(place) = sheet.layout.column(column) {
                 self.put(place, value, limits, record)?;
@@ -178,23 +154,12 @@ impl<'a> SheetRows<'a> {
         Ok(true)
     }
 
-    fn put(
-        &self,
-        place: usize,
-        value: &DataRef<'_>,
-        limits: &Limits,
-        record: &mut Record,
-    ) -> Result<(), ReadError> {
+    fn put(&self, place: usize, value: &DataRef<'_>, limits: &Limits, record: &mut Record) -> Result<(), ReadError> {
         let cell = match value {
             DataRef::Empty => return Ok(()),
-            DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => {
-                Cell::Text(text)
-            }
+            DataRef::String(text) | DataRef::DateTimeIso(text) | DataRef::DurationIso(text) => Cell::Text(text),
             DataRef::SharedString(text) => Cell::Text(text),
-            #[expect(
-                clippy::cast_precision_loss,
-                reason = "calamine reads no integers from XLSX"
-            )]
+            #[expect(clippy::cast_precision_loss, reason = "calamine reads no integers from XLSX")]
             DataRef::Int(number) => Cell::Number(*number as f64),
             // In a workbook that counts from 1904 a bare number would later be taken for a day four years early.
             DataRef::Float(number) if self.from_1904 && record.is_birth_date(place) => {
@@ -231,21 +196,12 @@ impl<'a> SheetRows<'a> {
 /// Unpacks the whole archive once into nothing: the sizes in its directory are only a claim, and the 0.3 s this costs a
 /// large workbook are cheaper than a bomb.
 fn weigh(path: &Path, limits: &Limits) -> Result<(), ReadError> {
-    let unpacked = ReadError::TooLarge {
-        what: "unpacked bytes",
-        limit: limits.unpacked_bytes,
-    };
+    let unpacked = ReadError::TooLarge { what: "unpacked bytes", limit: limits.unpacked_bytes };
     let mut archive = ZipArchive::new(BufReader::new(File::open(path)?)).map_err(why_zip)?;
     if archive.len() > limits.parts {
-        return Err(ReadError::TooLarge {
-            what: "parts",
-            limit: limits.parts as u64,
-        });
+        return Err(ReadError::TooLarge { what: "parts", limit: limits.parts as u64 });
     }
-    if archive
-        .decompressed_size()
-        .is_some_and(|size| size > u128::from(limits.unpacked_bytes))
-    {
+    if archive.decompressed_size().is_some_and(|size| size > u128::from(limits.unpacked_bytes)) {
         return Err(unpacked);
     }
     let mut total = 0u64;
@@ -254,26 +210,14 @@ fn weigh(path: &Path, limits: &Limits) -> Result<(), ReadError> {
         let part = archive.by_index(place).map_err(why_zip)?;
         let name = part.name().map_err(why_zip)?.to_ascii_lowercase();
         let left = limits.unpacked_bytes.saturating_sub(total);
-        let bound = if name.contains("worksheets/") {
-            left
-        } else {
-            left.min(limits.part_bytes)
-        };
+        let bound = if name.contains("worksheets/") { left } else { left.min(limits.part_bytes) };
         // Readers disagree which of two parts of one name counts, and that is how checks are evaded.
         if !names.insert(name) {
             return Err(ReadError::Unreadable);
         }
-        let size = io::copy(&mut part.take(bound.saturating_add(1)), &mut io::sink())
-            .map_err(|_| ReadError::Unreadable)?;
+        let size = io::copy(&mut part.take(bound.saturating_add(1)), &mut io::sink()).map_err(|_| ReadError::Unreadable)?;
         if size > bound {
-            return Err(if bound == left {
-                unpacked
-            } else {
-                ReadError::TooLarge {
-                    what: "unpacked bytes in one part",
-                    limit: bound,
-                }
-            });
+            return Err(if bound == left { unpacked } else { ReadError::TooLarge { what: "unpacked bytes in one part", limit: bound } });
         }
         total = total.saturating_add(size);
     }
@@ -303,9 +247,7 @@ fn why(error: XlsxError) -> ReadError {
 fn why_zip(error: ZipError) -> ReadError {
     match error {
         ZipError::InvalidPassword => ReadError::Encrypted,
-        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => {
-            ReadError::Encrypted
-        }
+        ZipError::UnsupportedArchive(text) if text == ZipError::PASSWORD_REQUIRED => ReadError::Encrypted,
         _ => ReadError::Unreadable,
     }
 }

@@ -48,9 +48,7 @@ pub(super) fn text<'a>(cell: Cell<'a>, column: &'a Column) -> Option<Cow<'a, str
         return Some(Cow::Borrowed(value));
     }
     let cut = column.strip.iter().find_map(|prefix| {
-        let head = text
-            .get(..prefix.len())
-            .filter(|head| !head.is_empty() && head.eq_ignore_ascii_case(prefix))?;
+        let head = text.get(..prefix.len()).filter(|head| !head.is_empty() && head.eq_ignore_ascii_case(prefix))?;
         text.get(head.len()..).map(|rest| rest.trim().to_owned())
     });
     Some(cut.map_or(text, Cow::Owned))
@@ -59,18 +57,8 @@ pub(super) fn text<'a>(cell: Cell<'a>, column: &'a Column) -> Option<Cow<'a, str
 /// `1`, `"1"` and `01` arrive side by side in one file, so numbers are compared without leading zeros.
 fn replacement<'a>(text: &str, column: &'a Column) -> Option<&'a str> {
     let bare = |text: &str| text.parse::<u32>().ok();
-    let by_text = || {
-        column
-            .values
-            .iter()
-            .find(|(from, _)| codes::same(from, text))
-    };
-    let by_number = || {
-        column
-            .values
-            .iter()
-            .find(|(from, _)| bare(text).is_some() && bare(from) == bare(text))
-    };
+    let by_text = || column.values.iter().find(|(from, _)| codes::same(from, text));
+    let by_number = || column.values.iter().find(|(from, _)| bare(text).is_some() && bare(from) == bare(text));
     by_text().or_else(by_number).map(|(_, to)| to.as_str())
 }
 
@@ -78,9 +66,7 @@ fn replacement<'a>(text: &str, column: &'a Column) -> Option<&'a str> {
 pub(super) fn words(text: &str, longest: usize) -> Converted<String> {
     let mut out = String::with_capacity(text.len());
     for word in text.split(|c: char| c.is_whitespace() || c.is_control()) {
-        let visible = word.chars().filter(
-            |c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}'),
-        );
+        let visible = word.chars().filter(|c| !matches!(c, '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}'));
         let before = out.len();
         if !out.is_empty() {
             out.push(' ');
@@ -99,17 +85,13 @@ pub(super) fn words(text: &str, longest: usize) -> Converted<String> {
 
 /// What exports write for nothing. "Nan" and "None" are not among them for names' sake.
 pub(super) fn is_null(text: &str) -> bool {
-    ["NULL", "#N/A", "N/A"]
-        .iter()
-        .any(|null| text.eq_ignore_ascii_case(null))
+    ["NULL", "#N/A", "N/A"].iter().any(|null| text.eq_ignore_ascii_case(null))
 }
 
 /// A source's key. Two keys that were rounded to one would merge two families, so a rounded one is refused.
 pub(super) fn id(cell: Cell<'_>, text: &str) -> Converted<String> {
     match cell {
-        Cell::Number(number) if number.fract() != 0.0 || number.abs() >= FIFTEEN_DIGITS => {
-            Err(Fault::IdRounded)
-        }
+        Cell::Number(number) if number.fract() != 0.0 || number.abs() >= FIFTEEN_DIGITS => Err(Fault::IdRounded),
         _ if is_scientific(text) => Err(Fault::IdRounded),
         _ => words(without_point_zero(text), 100),
     }
@@ -120,22 +102,14 @@ pub(super) fn number<'a>(cell: Cell<'a>, text: Cow<'a, str>) -> Number<'a> {
     if !text.bytes().any(|byte| matches!(byte, b'1'..=b'9')) {
         // Dashes, zeros, "tidak ada"; other scripts' digits are for the number's own rules to refuse.
         let nothing = text.is_ascii();
-        return if nothing {
-            Number::Missing
-        } else {
-            Number::Text(text)
-        };
+        return if nothing { Number::Missing } else { Number::Text(text) };
     }
     if let Cell::Number(number) = cell {
         let exact = number.fract() == 0.0 && number < EXACT;
         let digits = format!("{number:.0}");
         // Excel turns the sixteenth digit into 0; one time in ten it was one, but nobody can tell which.
         let cut = digits.len() >= 16 && digits.ends_with('0');
-        return if exact && !cut {
-            Number::Numeric(digits)
-        } else {
-            Number::Rounded
-        };
+        return if exact && !cut { Number::Numeric(digits) } else { Number::Rounded };
     }
     if is_scientific(&text) {
         return Number::Rounded;
@@ -144,11 +118,7 @@ pub(super) fn number<'a>(cell: Cell<'a>, text: Cow<'a, str>) -> Number<'a> {
     let whole = without_point_zero(&text);
     if whole.len() != text.len() {
         let cut = whole.ends_with('0') || whole.parse::<f64>().is_ok_and(|number| number >= EXACT);
-        return if cut {
-            Number::Rounded
-        } else {
-            Number::Numeric(whole.to_owned())
-        };
+        return if cut { Number::Rounded } else { Number::Numeric(whole.to_owned()) };
     }
     Number::Text(text)
 }
@@ -160,18 +130,13 @@ fn is_scientific(text: &str) -> bool {
     };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let exponent_fits = exponent.strip_prefix('+').is_some_and(digits);
-    exponent_fits
-        && mantissa
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
+    exponent_fits && mantissa.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b','))
 }
 
 /// `123.0` and `123,0` without what a floating-point column added.
 fn without_point_zero(text: &str) -> &str {
     let whole = text.strip_suffix(".0").or_else(|| text.strip_suffix(",0"));
-    whole
-        .filter(|whole| !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit()))
-        .unwrap_or(text)
+    whole.filter(|whole| !whole.is_empty() && whole.bytes().all(|byte| byte.is_ascii_digit())).unwrap_or(text)
 }
 
 /// A village's Kemendagri code, dotted or not, as dotted text. Whether the village exists is for the region table to say.
@@ -180,39 +145,25 @@ pub(super) fn region(text: &str) -> Converted<String> {
     if text.is_empty() || text == "-" || is_null(text) {
         return Ok(None);
     }
-    let digits: String = text
-        .chars()
-        .filter(|c| !matches!(c, '.' | ' ' | '\u{a0}'))
-        .collect();
+    let digits: String = text.chars().filter(|c| !matches!(c, '.' | ' ' | '\u{a0}')).collect();
     if digits.len() != 10 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Fault::RegionCodeInvalid);
     }
     let part = |range: std::ops::Range<usize>| digits.get(range).unwrap_or_default();
-    let (province, regency, subdistrict, village) =
-        (part(0..2), part(2..4), part(4..6), part(6..10));
+    let (province, regency, subdistrict, village) = (part(0..2), part(2..4), part(4..6), part(6..10));
     // Villages begin with 1 (kelurahan), 2 (desa) or 3 (desa adat).
     let possible = province_known(province)
         && regency != "00"
         && subdistrict != "00"
         && village.starts_with(['1', '2', '3'])
         && !village.ends_with("000");
-    if possible {
-        Ok(Some(format!(
-            "{province}.{regency}.{subdistrict}.{village}"
-        )))
-    } else {
-        Err(Fault::RegionCodeInvalid)
-    }
+    if possible { Ok(Some(format!("{province}.{regency}.{subdistrict}.{village}"))) } else { Err(Fault::RegionCodeInvalid) }
 }
 
 /// A number as people here write it: `1.234,5`, `1234,5`, `1234.5`.
 pub(super) fn decimal(text: &str) -> Option<f64> {
     let text: String = text.chars().filter(|c| !c.is_whitespace()).collect();
-    if text.is_empty()
-        || !text
-            .bytes()
-            .all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-'))
-    {
+    if text.is_empty() || !text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b',' | b'-')) {
         return None;
     }
     let plain = match (text.rfind(','), text.rfind('.')) {
@@ -253,11 +204,7 @@ pub(super) fn date(cell: Cell<'_>, text: &str, today: NaiveDate) -> Converted<Na
 
 /// A lone `1985` is a year somebody typed, not the Excel day in 1905.
 fn serial(number: f64) -> Option<NaiveDate> {
-    if (1900.0..2101.0).contains(&number) {
-        None
-    } else {
-        excel_date(number, false)
-    }
+    if (1900.0..2101.0).contains(&number) { None } else { excel_date(number, false) }
 }
 
 /// `dd/mm/yyyy` or `yyyy-mm-dd`, with or without a time of day, which is dropped. Two-digit years are not guessed.
@@ -266,18 +213,11 @@ fn written(text: &str) -> Option<NaiveDate> {
         Some(at) => (text.get(..at)?, text.get(at.saturating_add(1)..)?),
         None => (text, ""),
     };
-    if !time.bytes().all(|byte| {
-        matches!(
-            byte,
-            b'0'..=b'9' | b':' | b'.' | b' ' | b'Z' | b'+' | b'-' | b'A' | b'P' | b'M'
-        )
-    }) {
+    if !time.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b':' | b'.' | b' ' | b'Z' | b'+' | b'-' | b'A' | b'P' | b'M')) {
         return None;
     }
     let mut parts = day.split(['/', '-', '.']);
-    let (Some(first), Some(month), Some(last), None) =
-        (parts.next(), parts.next(), parts.next(), parts.next())
-    else {
+    let (Some(first), Some(month), Some(last), None) = (parts.next(), parts.next(), parts.next(), parts.next()) else {
         return None;
     };
     let (year, day) = match (first.len(), last.len()) {
@@ -285,17 +225,8 @@ fn written(text: &str) -> Option<NaiveDate> {
         (1 | 2, 4) => (last, first),
         _ => return None,
     };
-    let digits = |part: &str| {
-        part.bytes()
-            .all(|byte| byte.is_ascii_digit())
-            .then(|| part.parse::<u32>().ok())
-            .flatten()
-    };
-    NaiveDate::from_ymd_opt(
-        i32::try_from(digits(year)?).ok()?,
-        digits(month)?,
-        digits(day)?,
-    )
+    let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit()).then(|| part.parse::<u32>().ok()).flatten();
+    NaiveDate::from_ymd_opt(i32::try_from(digits(year)?).ok()?, digits(month)?, digits(day)?)
 }
 
 #[cfg(test)]

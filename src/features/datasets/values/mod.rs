@@ -195,19 +195,8 @@ impl<'a> Values<'a> {
     /// Understands a row of a family sheet.
     pub fn family(&self, record: &Record) -> Outcome<FamilyRecord> {
         let (parts, warnings) = self.parts(record, Unit::Family)?;
-        let Parts {
-            source_family_id,
-            region_code,
-            decile,
-            percentile,
-            address,
-            kk_number,
-            individual,
-            living,
-            aid,
-            stunting_risk,
-            ..
-        } = parts;
+        let Parts { source_family_id, region_code, decile, percentile, address, kk_number, individual, living, aid, stunting_risk, .. } =
+            parts;
         let family = FamilyRecord {
             row: record.row(),
             source_family_id,
@@ -247,43 +236,21 @@ impl<'a> Values<'a> {
     }
 
     fn parts(&self, record: &Record, unit: Unit) -> Outcome<Parts> {
-        let whole_row = |fault: Fault| {
-            vec![Reject {
-                column: String::new(),
-                code: fault.code(),
-                reason: fault.reason(),
-            }]
-        };
-        let sheet = self
-            .profile
-            .sheets
-            .get(record.place())
-            .filter(|sheet| sheet.unit == unit && record.unit() == unit);
+        let whole_row = |fault: Fault| vec![Reject { column: String::new(), code: fault.code(), reason: fault.reason() }];
+        let sheet = self.profile.sheets.get(record.place()).filter(|sheet| sheet.unit == unit && record.unit() == unit);
         let sheet = sheet.ok_or_else(|| whole_row(Fault::UnitDiffers))?;
         if record.is_misaligned() {
             return Err(whole_row(Fault::RowMisaligned));
         }
-        let mut row = Row {
-            today: self.today,
-            warnings: Vec::new(),
-            rejects: Vec::new(),
-        };
+        let mut row = Row { today: self.today, warnings: Vec::new(), rejects: Vec::new() };
         let mut parts = Parts::default();
         for (column, cell) in sheet.columns.iter().zip(record.cells()) {
             row.take(&mut parts, column, cell);
         }
-        if let Some(column) = sheet
-            .columns
-            .iter()
-            .find(|column| column.field == Field::Nik)
-        {
+        if let Some(column) = sheet.columns.iter().find(|column| column.field == Field::Nik) {
             row.compare(&parts, column);
         }
-        if row.rejects.is_empty() {
-            Ok((parts, row.warnings))
-        } else {
-            Err(row.rejects)
-        }
+        if row.rejects.is_empty() { Ok((parts, row.warnings)) } else { Err(row.rejects) }
     }
 }
 

@@ -1,8 +1,8 @@
 //! Which conversion each field asks for, and what its absence means.
 
 use super::{
-    ADDRESS, Aid, Cell, Code, Column, Converted, Cow, Fault, Field, KkNumber, NAME, NaiveDate, Nik,
-    NikWarning, Number, Parts, Reject, Relation, Sex, Warning, codes,
+    ADDRESS, Aid, Cell, Code, Column, Converted, Cow, Fault, Field, KkNumber, NAME, NaiveDate, Nik, NikWarning, Number, Parts, Reject,
+    Relation, Sex, Warning, codes,
     convert::{date, decimal, id, is_null, number, region, text, whole, words},
 };
 
@@ -20,18 +20,13 @@ impl Row {
         let stated = written.as_deref().unwrap_or_default();
         let person = &mut parts.individual;
         match column.field {
-            Field::Ignored
-            | Field::ProvinceName
-            | Field::RegencyName
-            | Field::SubdistrictName
-            | Field::VillageName => (),
+            Field::Ignored | Field::ProvinceName | Field::RegencyName | Field::SubdistrictName | Field::VillageName => (),
             Field::SourceFamilyId => {
                 let id = self.demand(column, id(cell, stated), Fault::FamilyIdMissing);
                 parts.source_family_id = id.unwrap_or_default();
             }
             Field::SourcePersonId => {
-                parts.source_person_id =
-                    self.demand(column, id(cell, stated), Fault::PersonIdMissing);
+                parts.source_person_id = self.demand(column, id(cell, stated), Fault::PersonIdMissing);
             }
             // An error cell states something, only nobody can read it.
             Field::RegionCode if cell == Cell::Error => self.note(column, Fault::RegionCodeInvalid),
@@ -47,31 +42,18 @@ impl Row {
             }
             Field::Address => parts.address = self.keep(column, words(stated, ADDRESS)),
             Field::Name => {
-                let name = words(stated, NAME)
-                    .map(|name| name.filter(|name| name.chars().any(char::is_alphabetic)));
-                person.name = self
-                    .demand(column, name, Fault::NameMissing)
-                    .unwrap_or_default();
+                let name = words(stated, NAME).map(|name| name.filter(|name| name.chars().any(char::is_alphabetic)));
+                person.name = self.demand(column, name, Fault::NameMissing).unwrap_or_default();
             }
             Field::MotherName => parts.mother_name = self.keep(column, words(stated, NAME)),
             Field::Nik => person.nik = self.nik(column, cell, written),
             Field::KkNumber => parts.kk_number = self.kk(column, cell, written),
             Field::Sex => {
-                person.sex = self.known(column, cell, stated).map(|code| {
-                    if code == "male" {
-                        Sex::Male
-                    } else {
-                        Sex::Female
-                    }
-                });
+                person.sex = self.known(column, cell, stated).map(|code| if code == "male" { Sex::Male } else { Sex::Female });
             }
             Field::BirthDate if cell == Cell::Error => self.note(column, Fault::DateInvalid),
             Field::BirthDate => {
-                person.birth_date = self.demand(
-                    column,
-                    date(cell, stated, self.today),
-                    Fault::BirthDateMissing,
-                );
+                person.birth_date = self.demand(column, date(cell, stated, self.today), Fault::BirthDateMissing);
             }
             Field::Relation => parts.relation = self.relation(column, stated),
             Field::MaritalStatus => parts.marital_status = self.code(column, cell, stated),
@@ -87,36 +69,11 @@ impl Row {
             Field::Toilet => parts.living.toilet = self.code(column, cell, stated),
             Field::DukcapilMatch => person.dukcapil_match = self.yes(column, cell, stated),
             Field::Savings => parts.living.savings = self.yes(column, cell, stated),
-            Field::AidBpnt => {
-                parts.aid = Aid {
-                    bpnt: self.yes(column, cell, stated),
-                    ..parts.aid
-                }
-            }
-            Field::AidBpum => {
-                parts.aid = Aid {
-                    bpum: self.yes(column, cell, stated),
-                    ..parts.aid
-                }
-            }
-            Field::AidBst => {
-                parts.aid = Aid {
-                    bst: self.yes(column, cell, stated),
-                    ..parts.aid
-                }
-            }
-            Field::AidPkh => {
-                parts.aid = Aid {
-                    pkh: self.yes(column, cell, stated),
-                    ..parts.aid
-                }
-            }
-            Field::AidSembako => {
-                parts.aid = Aid {
-                    sembako: self.yes(column, cell, stated),
-                    ..parts.aid
-                }
-            }
+            Field::AidBpnt => parts.aid = Aid { bpnt: self.yes(column, cell, stated), ..parts.aid },
+            Field::AidBpum => parts.aid = Aid { bpum: self.yes(column, cell, stated), ..parts.aid },
+            Field::AidBst => parts.aid = Aid { bst: self.yes(column, cell, stated), ..parts.aid },
+            Field::AidPkh => parts.aid = Aid { pkh: self.yes(column, cell, stated), ..parts.aid },
+            Field::AidSembako => parts.aid = Aid { sembako: self.yes(column, cell, stated), ..parts.aid },
             Field::StuntingRisk => {
                 parts.stunting_risk = whole(stated, 0..=u8::MAX);
                 if parts.stunting_risk.is_none() && is_stated(cell, stated) {
@@ -145,16 +102,9 @@ impl Row {
     fn note(&mut self, column: &Column, fault: Fault) {
         let (header, code) = (column.header.clone(), fault.code());
         if fault.refuses() {
-            self.rejects.push(Reject {
-                column: header,
-                code,
-                reason: fault.reason(),
-            });
+            self.rejects.push(Reject { column: header, code, reason: fault.reason() });
         } else {
-            self.warnings.push(Warning {
-                column: header,
-                code,
-            });
+            self.warnings.push(Warning { column: header, code });
         }
     }
 
@@ -179,10 +129,7 @@ impl Row {
             return None;
         }
         // "Desil 1" is as common as "1".
-        let number = stated
-            .get(..5)
-            .filter(|word| word.eq_ignore_ascii_case("desil"))
-            .and_then(|_| stated.get(5..));
+        let number = stated.get(..5).filter(|word| word.eq_ignore_ascii_case("desil")).and_then(|_| stated.get(5..));
         let decile = whole(number.unwrap_or(stated), 1..=10);
         if decile.is_none() {
             self.note(column, Fault::DecileInvalid);
@@ -190,12 +137,7 @@ impl Row {
         decile
     }
 
-    fn nik(
-        &mut self,
-        column: &Column,
-        cell: Cell<'_>,
-        written: Option<Cow<'_, str>>,
-    ) -> Option<Nik> {
+    fn nik(&mut self, column: &Column, cell: Cell<'_>, written: Option<Cow<'_, str>>) -> Option<Nik> {
         let (text, trouble) = match number(cell, written.unwrap_or_default()) {
             Number::Missing if cell == Cell::Error => return self.lost(column, Fault::NikInvalid),
             Number::Missing => return self.lost(column, Fault::NikMissing),
@@ -206,18 +148,11 @@ impl Row {
         let Ok(nik) = Nik::parse(&text) else {
             return self.lost(column, Fault::NikInvalid);
         };
-        trouble
-            .into_iter()
-            .for_each(|fault| self.note(column, fault));
+        trouble.into_iter().for_each(|fault| self.note(column, fault));
         Some(nik)
     }
 
-    fn kk(
-        &mut self,
-        column: &Column,
-        cell: Cell<'_>,
-        written: Option<Cow<'_, str>>,
-    ) -> Option<KkNumber> {
+    fn kk(&mut self, column: &Column, cell: Cell<'_>, written: Option<Cow<'_, str>>) -> Option<KkNumber> {
         let (text, trouble) = match number(cell, written.unwrap_or_default()) {
             Number::Missing if cell == Cell::Error => return self.lost(column, Fault::KkInvalid),
             // Families without a card are common, and lists without card numbers too.
@@ -229,9 +164,7 @@ impl Row {
         let Ok(kk) = KkNumber::parse(&text) else {
             return self.lost(column, Fault::KkInvalid);
         };
-        trouble
-            .into_iter()
-            .for_each(|fault| self.note(column, fault));
+        trouble.into_iter().for_each(|fault| self.note(column, fault));
         Some(kk)
     }
 
@@ -248,14 +181,7 @@ impl Row {
             Some(_) => Relation::Other,
             None => {
                 let nothing = !stated.bytes().any(|byte| byte.is_ascii_alphanumeric());
-                self.note(
-                    column,
-                    if nothing {
-                        Fault::RelationMissing
-                    } else {
-                        Fault::CodeUnknown
-                    },
-                );
+                self.note(column, if nothing { Fault::RelationMissing } else { Fault::CodeUnknown });
                 Relation::Other
             }
         }
@@ -279,10 +205,7 @@ impl Row {
             return None;
         }
         // `1.0` and `1,0` mean 1 in a column of ones and zeros.
-        let plain = stated
-            .starts_with(|c: char| c.is_ascii_digit())
-            .then(|| decimal(stated))
-            .flatten();
+        let plain = stated.starts_with(|c: char| c.is_ascii_digit()).then(|| decimal(stated)).flatten();
         let plain = plain.map(|number| number.to_string());
         let code = codes::find(column.field, plain.as_deref().unwrap_or(stated));
         if code.is_none() {

@@ -1,0 +1,2 @@
+DROP TABLE jobs, idempotency_keys, reads, changes;
+DROP FUNCTION refuse_change();

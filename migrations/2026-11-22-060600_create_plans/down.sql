@@ -1,0 +1,1 @@
+DROP TABLE activities, action_plans, programs;

@@ -1,0 +1,253 @@
+//! The answers a handler may return; each brings its status, headers and schema into the document.
+
+use actix_web::body::BoxBody;
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ETAG, HeaderValue, IF_NONE_MATCH, LINK, LOCATION};
+use actix_web::{HttpRequest, HttpResponse, Responder};
+use serde::Serialize;
+use serde_json::json;
+use utoipa::ToSchema;
+
+use super::api::{Answer, BASE, Description};
+use super::error::{Error, answer};
+
+/// A record that has an address and versions.
+pub trait Resource: Serialize + ToSchema {
+    /// Its path below the base, e.g. `/agencies/0192…`.
+    fn location(&self) -> String;
+    /// The version that its ETag shows.
+    fn version(&self) -> i32;
+}
+
+fn etag(version: i32) -> String {
+    format!("\"{version}\"")
+}
+
+fn json_of<T: Serialize>(status: StatusCode, body: &T) -> HttpResponse {
+    let mut response = HttpResponse::build(status).json(body);
+    // Records of people belong in no shared cache, and what one actor sees is not what another sees.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+    response
+}
+
+/// 200 with an ETag; 304 when the reader has this version.
+#[derive(Debug)]
+pub struct Found<T>(pub T);
+
+impl<T: Resource> Responder for Found<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let tag = etag(self.0.version());
+        let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+        let same = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
+        let mut response =
+            if same && request.method().is_safe() { HttpResponse::NotModified().finish() } else { json_of(StatusCode::OK, &self.0) };
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            response.headers_mut().insert(ETAG, tag);
+        }
+        response
+    }
+}
+
+impl<T: Resource> Answer for Found<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        to.response(
+            200,
+            "The record as it stands.",
+            Some(("application/json", schema)),
+            &[("ETag", "Its version; send it as If-Match to change it.")],
+        );
+        if !to.writes() {
+            to.parameter(json!({"name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"}, "description": "The ETag you have; 304 when it is still right."}));
+            to.response(304, "You have this version.", None, &[]);
+        }
+    }
+}
+
+/// 200 with something that has no versions: a figure, a summary.
+#[derive(Debug)]
+pub struct Item<T>(pub T);
+
+impl<T: Serialize + ToSchema> Responder for Item<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        json_of(StatusCode::OK, &self.0)
+    }
+}
+
+impl<T: Serialize + ToSchema> Answer for Item<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        to.response(200, "As asked.", Some(("application/json", schema)), &[]);
+    }
+}
+
+/// 201 with the record's address and version.
+#[derive(Debug)]
+pub struct Created<T>(pub T);
+
+impl<T: Resource> Responder for Created<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        located(json_of(StatusCode::CREATED, &self.0), &self.0.location(), Some(self.0.version()))
+    }
+}
+
+impl<T: Resource> Answer for Created<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        let headers = [("Location", "Where the record lives."), ("ETag", "Its version.")];
+        to.response(201, "Created.", Some(("application/json", schema)), &headers);
+    }
+}
+
+/// 202 with a record that long work has only begun on; its address tells how far it is.
+#[derive(Debug)]
+pub struct Accepted<T>(pub T);
+
+impl<T: Resource> Responder for Accepted<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        located(json_of(StatusCode::ACCEPTED, &self.0), &self.0.location(), None)
+    }
+}
+
+impl<T: Resource> Answer for Accepted<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        to.response(202, "Accepted; the work goes on.", Some(("application/json", schema)), &[("Location", "Where to follow it.")]);
+    }
+}
+
+fn located(mut response: HttpResponse, location: &str, version: Option<i32>) -> HttpResponse {
+    if let Ok(location) = HeaderValue::from_str(&format!("{BASE}{location}")) {
+        response.headers_mut().insert(LOCATION, location);
+    }
+    if let Some(Ok(tag)) = version.map(|version| HeaderValue::from_str(&etag(version))) {
+        response.headers_mut().insert(ETAG, tag);
+    }
+    response
+}
+
+/// 204.
+#[derive(Debug)]
+pub struct NoContent;
+
+impl Responder for NoContent {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::NoContent().finish()
+    }
+}
+
+impl Answer for NoContent {
+    fn describe(to: &mut Description<'_>) {
+        to.response(204, "Done.", None, &[]);
+    }
+}
+
+/// 200 with a CSV file to save.
+#[derive(Debug)]
+pub struct CsvFile {
+    /// The suggested file name, ASCII.
+    pub name: String,
+    /// The rows, header first.
+    pub rows: Vec<u8>,
+}
+
+impl Responder for CsvFile {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok()
+            .content_type("text/csv; charset=utf-8")
+            .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.name)))
+            .insert_header((CACHE_CONTROL, "private, no-store"))
+            .body(self.rows)
+    }
+}
+
+impl Answer for CsvFile {
+    fn describe(to: &mut Description<'_>) {
+        to.response(200, "A CSV file, UTF-8, header first.", Some(("text/csv", json!({"type": "string"}))), &[]);
+    }
+}
+
+/// 200 with a plain text.
+#[derive(Debug)]
+pub struct PlainText(pub String);
+
+impl Responder for PlainText {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok().content_type("text/plain; charset=utf-8").body(self.0)
+    }
+}
+
+impl Answer for PlainText {
+    fn describe(to: &mut Description<'_>) {
+        to.response(200, "As text.", Some(("text/plain", json!({"type": "string"}))), &[]);
+    }
+}
+
+/// One page of a list, and where the next begins.
+#[derive(Debug)]
+pub struct Page<T> {
+    /// The records.
+    pub items: Vec<T>,
+    /// The cursor of the next page, if there is one.
+    pub next: Option<String>,
+}
+
+#[derive(Serialize)]
+struct PageBody<'a, T> {
+    items: &'a [T],
+    next: Option<&'a str>,
+}
+
+impl<T: Serialize> Responder for Page<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let mut response = json_of(StatusCode::OK, &PageBody { items: &self.items, next: self.next.as_deref() });
+        if let Some(next) = &self.next {
+            let link = next_link(request, next).and_then(|link| HeaderValue::from_str(&link).map_err(|cause| anyhow::anyhow!(cause)));
+            match link {
+                Ok(link) => {
+                    response.headers_mut().insert(LINK, link);
+                }
+                Err(cause) => return answer(&Error::Internal(cause), None, None),
+            }
+        }
+        response
+    }
+}
+
+/// The same address with another `after` (RFC 8288).
+fn next_link(request: &HttpRequest, next: &str) -> anyhow::Result<String> {
+    let mut pairs: Vec<(String, String)> = serde_urlencoded::from_str(request.query_string())?;
+    pairs.retain(|(name, _)| name != "after");
+    pairs.push(("after".into(), next.into()));
+    Ok(format!("<{}?{}>; rel=\"next\"", request.path(), serde_urlencoded::to_string(pairs)?))
+}
+
+impl<T: Serialize + ToSchema> Answer for Page<T> {
+    fn describe(to: &mut Description<'_>) {
+        let item = to.schema::<T>();
+        let schema = json!({
+            "type": "object", "title": format!("{}Page", T::name()), "required": ["items", "next"],
+            "properties": {
+                "items": {"type": "array", "items": item},
+                "next": {"type": ["string", "null"], "description": "Send it as `after`; null on the last page."},
+            },
+        });
+        to.response(200, "One page.", Some(("application/json", schema)), &[("Link", "The next page (RFC 8288), where there is one.")]);
+    }
+}

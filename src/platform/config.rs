@@ -1,0 +1,75 @@
+//! Settings: environment variables `ENTAS_*` (and `DATABASE_URL`), each also a flag; wrong ones stop the start.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use super::telemetry::LogFormat;
+
+/// The settings of the service. `entas serve --help` prints them.
+#[derive(Debug, Clone, clap::Args)]
+pub struct Config {
+    /// Where the database is: postgres://user:password@host:port/name[?sslmode=require].
+    #[arg(long, env = "DATABASE_URL", hide_env_values = true)]
+    pub database_url: String,
+    /// The address to listen on.
+    #[arg(long, env = "ENTAS_BIND", default_value = "127.0.0.1:8080")]
+    pub bind: SocketAddr,
+    /// Demo mode: accounts with a known password; refuses any but a loopback address.
+    #[arg(long, env = "ENTAS_DEMO", default_value_t = false, action = clap::ArgAction::Set, num_args = 0..=1, default_missing_value = "true")]
+    pub demo: bool,
+    /// How many families the demo regency has; the default is Kotim's true number.
+    #[arg(long, env = "ENTAS_DEMO_FAMILIES")]
+    pub demo_families: Option<u32>,
+    /// The file with the sealing and index keys; make one with `entas keys-new`.
+    #[arg(long, env = "ENTAS_KEY_FILE", default_value = ".entas/keys")]
+    pub key_file: PathBuf,
+    /// How to log.
+    #[arg(long, env = "ENTAS_LOG", default_value = "human")]
+    pub log: LogFormat,
+    /// What to log, as tracing filters.
+    #[arg(long, env = "ENTAS_LOG_FILTER", default_value = "info,tracing_actix_web=warn,calamine=off")]
+    pub log_filter: String,
+    /// Where uploads wait for their import.
+    #[arg(long, env = "ENTAS_SPOOL_DIR", default_value = ".entas/spool")]
+    pub spool_dir: PathBuf,
+    /// Worker threads; 0 = one a core.
+    #[arg(long, env = "ENTAS_WORKERS", default_value_t = 0)]
+    pub workers: usize,
+    /// Connections for writes and slow reads; each worker has one more for quick reads.
+    #[arg(long, env = "ENTAS_POOL", default_value_t = 10)]
+    pub pool: usize,
+    /// Requests a second that one actor may make, in bursts of four times that; 0 = no limit.
+    #[arg(long, env = "ENTAS_RATE_LIMIT", default_value_t = 50)]
+    pub rate_limit: u32,
+    /// How the service is called from outside: the issuer of its tokens.
+    #[arg(long, env = "ENTAS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
+    pub public_url: String,
+    /// The largest upload, in MiB.
+    #[arg(long, env = "ENTAS_UPLOAD_LIMIT_MB", default_value_t = 150)]
+    pub upload_limit_mb: usize,
+    /// How long a worker may be silent before another takes its job, seconds.
+    #[arg(long, env = "ENTAS_JOB_LEASE_SECONDS", default_value_t = 30)]
+    pub job_lease_seconds: i32,
+    /// How long a shutdown waits for requests and jobs in hand, seconds.
+    #[arg(long, env = "ENTAS_SHUTDOWN_SECONDS", default_value_t = 30)]
+    pub shutdown_seconds: u64,
+}
+
+impl Config {
+    /// Settings that cannot be right together.
+    pub fn check(&self) -> anyhow::Result<()> {
+        anyhow::ensure!(
+            !self.demo || self.bind.ip().is_loopback(),
+            "demo mode has known passwords: ENTAS_BIND must be a loopback address, not {}",
+            self.bind
+        );
+        anyhow::ensure!(self.pool >= 2, "ENTAS_POOL must be at least 2");
+        anyhow::ensure!(self.job_lease_seconds >= 1, "ENTAS_JOB_LEASE_SECONDS must be at least 1");
+        Ok(())
+    }
+
+    /// The largest upload in bytes.
+    pub fn upload_limit_bytes(&self) -> usize {
+        self.upload_limit_mb.saturating_mul(1 << 20)
+    }
+}

@@ -1,0 +1,84 @@
+//! Edits: a merge patch (RFC 7396) under `If-Match`, so that nobody's change is overwritten unseen.
+
+use actix_web::dev::Payload;
+use actix_web::http::header::IF_MATCH;
+use actix_web::{FromRequest, HttpRequest};
+use futures_util::future::LocalBoxFuture;
+use serde::de::DeserializeOwned;
+use serde_json::json;
+use std::future::{Ready, ready};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use super::api::{Description, Parameter};
+use super::error::{Code, Error, Result};
+use super::valid::{describe_refusals, read_json};
+
+/// The version that the client read, from `If-Match`.
+#[derive(Debug, Clone, Copy)]
+pub struct IfMatch(i32);
+
+impl IfMatch {
+    /// Refuses when the record has moved on.
+    pub fn demand(self, version: i32) -> Result<()> {
+        if self.0 == version { Ok(()) } else { Err(Code::VersionStale.into()) }
+    }
+}
+
+fn expected(request: &HttpRequest) -> Result<IfMatch> {
+    let Some(value) = request.headers().get(IF_MATCH) else { return Err(Code::VersionRequired.into()) };
+    let text = value.to_str().unwrap_or_default().trim();
+    // A weak or foreign tag names no version of ours, so it cannot match.
+    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
+    version.map(IfMatch).ok_or_else(|| Code::VersionStale.into())
+}
+
+fn describe_match(to: &mut Description<'_>) {
+    to.parameter(json!({"name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"}, "description": "Required: the ETag of the version you read; 428 without it."}));
+    to.refusal(412, "The record has changed since you read it.");
+    to.refusal(428, "If-Match is missing.");
+}
+
+impl FromRequest for IfMatch {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(expected(request))
+    }
+}
+
+impl Parameter for IfMatch {
+    fn describe(to: &mut Description<'_>) {
+        describe_match(to);
+    }
+}
+
+/// The version that was read and the fields to change; an absent field stays, null clears.
+#[derive(Debug)]
+pub struct Edit<T> {
+    /// The version that the client read.
+    pub expected: IfMatch,
+    /// The fields to change.
+    pub patch: T,
+}
+
+impl<T: DeserializeOwned + Validate + 'static> FromRequest for Edit<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let expected = expected(request);
+        let read = read_json::<T>(request, payload, &["application/merge-patch+json", "application/json"]);
+        Box::pin(async move { Ok(Edit { expected: expected?, patch: read.await? }) })
+    }
+}
+
+impl<T: DeserializeOwned + Validate + ToSchema + 'static> Parameter for Edit<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        to.body(json!({"application/merge-patch+json": {"schema": schema.clone()}, "application/json": {"schema": schema}}));
+        describe_refusals(to);
+        describe_match(to);
+    }
+}

@@ -1,0 +1,294 @@
+//! Every refusal has a stable code, one status and one sentence; nothing personal ever stands in any of them.
+
+use std::fmt;
+
+use actix_web::http::StatusCode;
+use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::{HttpResponse, ResponseError};
+use serde::Serialize;
+use utoipa::ToSchema;
+
+/// What every fallible operation returns.
+pub type Result<T> = std::result::Result<T, Error>;
+
+/// *We refuse*, *you sent*, *we failed*.
+#[derive(Debug)]
+pub enum Error {
+    /// A rule says no.
+    Refused(Code),
+    /// A rule says no, and what stands there now helps to go on.
+    RefusedBecause(Code, String),
+    /// What was sent cannot be understood or breaks a limit.
+    Invalid(Vec<FieldError>),
+    /// Our own failure: the cause goes to the log, never to the answer.
+    Internal(anyhow::Error),
+}
+
+/// One thing wrong with one field of what was sent.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldError {
+    /// Where: a path such as `members[0].birth_date`, or the name of a query parameter.
+    pub path: String,
+    /// What, as a stable word.
+    #[schema(example = "length")]
+    pub code: String,
+    /// What to do, as a sentence. Never repeats what was sent.
+    pub message: String,
+}
+
+impl FieldError {
+    /// Builds one from its three parts.
+    pub fn new(path: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
+        FieldError { path: path.into(), code: code.into(), message: message.into() }
+    }
+}
+
+/// A problem document (RFC 9457).
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Problem {
+    /// A URI reference that names the kind of problem: its row in the catalogue.
+    #[serde(rename = "type")]
+    #[schema(example = "/api/v1/errors#not_found")]
+    pub kind: String,
+    /// The kind in a few words.
+    pub title: String,
+    /// The HTTP status, repeated.
+    pub status: u16,
+    /// What to do about it.
+    pub detail: String,
+    /// The stable code: programs compare this and nothing else.
+    #[schema(example = "not_found")]
+    pub code: String,
+    /// Quote it when asking for help; the log knows it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub request_id: Option<String>,
+    /// The fields at fault, where fields are at fault.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub errors: Vec<FieldError>,
+}
+
+macro_rules! codes {
+    ($( $variant:ident $name:literal $status:literal $title:literal $detail:literal; )*) => {
+        /// The stable codes. One row a code: name, status, title, what to do.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Code { $( #[doc = $detail] $variant, )* }
+
+        impl Code {
+            /// All of them, for the served catalogue.
+            pub const ALL: &'static [Code] = &[ $( Code::$variant, )* ];
+            /// The name that clients compare.
+            pub fn name(self) -> &'static str { match self { $( Code::$variant => $name, )* } }
+            /// The HTTP status it is answered with.
+            pub fn status(self) -> u16 { match self { $( Code::$variant => $status, )* } }
+            /// The kind in a few words.
+            pub fn title(self) -> &'static str { match self { $( Code::$variant => $title, )* } }
+            /// What to do about it.
+            pub fn detail(self) -> &'static str { match self { $( Code::$variant => $detail, )* } }
+        }
+    };
+}
+
+codes! {
+    Unauthenticated     "unauthenticated"       401 "Nobody is signed in"        "Send an access token: Authorization: Bearer …, from POST /oauth/token.";
+    TokenInvalid        "token_invalid"         401 "The token is not valid"     "The access token is expired, revoked or not ours. Refresh it or sign in again.";
+    Forbidden           "forbidden"             403 "Not granted"                "None of your assignments carries the grant that this operation needs. Ask your administrator; GET /api/v1/me lists what you hold.";
+    NotFound            "not_found"             404 "Not found"                  "There is no such thing, or it lies outside your regions.";
+    RegionNotFound      "region_not_found"      404 "Region not found"           "There is no such region, or it lies outside your regions.";
+    MethodNotAllowed    "method_not_allowed"    405 "Method not allowed"         "This address does not serve that method; see the Allow header.";
+    VersionStale        "version_stale"         412 "Somebody changed it first"  "The record has changed since you read it. Fetch it again, compare, and send your change with the new ETag.";
+    VersionRequired     "version_required"      428 "If-Match is missing"        "Send the ETag that you read as If-Match, so that nobody's change is overwritten unseen.";
+    BodyTooLarge        "body_too_large"        413 "Too large"                  "The body is larger than this operation accepts.";
+    MediaType           "media_type"            415 "Unsupported media type"     "This operation does not read that content type; see its request body in /docs.";
+    Invalid             "invalid"               422 "Invalid"                    "Some of what was sent cannot be accepted; `errors` names each field.";
+    TooManyRequests     "too_many_requests"     429 "Too many requests"          "Wait as long as Retry-After says.";
+    Unavailable         "unavailable"           503 "Temporarily unavailable"    "The database is away. Nothing was changed; try again after Retry-After seconds.";
+    Internal            "internal"              500 "Our failure"                "Something failed on our side and was logged under request_id.";
+
+    KeyReused           "idempotency_key_reused"  422 "Key used for another request" "This Idempotency-Key was sent before with another operation or body. Use a new key for a new request.";
+    KeyRunning          "idempotency_key_running" 409 "First request still running"  "The first request with this Idempotency-Key has not finished. Try again in a few seconds.";
+    KeyAnswerLost       "idempotency_answer_lost" 409 "Already done"                 "The first request with this Idempotency-Key was carried out, but its answer was not kept. Fetch the record instead of sending again.";
+
+    IdTaken             "id_taken"              409 "Id already used"            "A record with the id that you supplied exists already.";
+    AgencyNameTaken     "agency_name_taken"     409 "Agency already registered"  "An agency of this name is on file in this region.";
+    UserNameTaken       "user_name_taken"       409 "Name already taken"         "Somebody signs in under this name already; choose another.";
+    AssignmentTaken     "assignment_taken"      409 "Already assigned"           "This assignment exists already.";
+    RoleLevel           "role_level"            422 "Role does not fit the region" "This role is held at another level of region, or needs (or may not have) an agency; see docs/ROLES.md.";
+    FamilyCardTaken     "family_card_taken"     409 "Family card on file"        "A family with this KK number is on file already, here or in another region. Search for it by POST /beneficiaries/search.";
+    HeadTaken           "head_taken"            409 "Family has a head"          "The family has a present head already. Change that member's relation first.";
+    HeadMissing         "head_missing"          422 "Family without a head"      "A family has exactly one head among its members.";
+    MemberElsewhere     "member_elsewhere"      422 "Not a member of this family" "The member named does not belong to the family named.";
+    StepNotAllowed      "step_not_allowed"      409 "Step not possible now"      "The record is not in a state from which this step can be taken.";
+    PlanNotOpen         "plan_not_open"         409 "Plan is not open"           "The action plan can only be changed while it is a draft or returned.";
+    PlanExists          "plan_exists"           409 "Plan exists"                "The agency has a plan for this year already; revise that one.";
+    PlanEmpty           "plan_empty"            409 "Plan without activities"    "A plan needs at least one activity before it can be submitted.";
+    PlanNotApproved     "plan_not_approved"     409 "Plan not approved"          "Interventions are planned under an approved or locked plan only.";
+    QuarterOutsidePlan  "quarter_outside_plan"  422 "Quarter outside the plan"   "The quarter must lie in the year of the activity's action plan.";
+    ForeignActivity     "foreign_activity"      403 "Another agency's activity"  "Interventions are planned under the activities of your own agency.";
+    Overlap             "intervention_overlap"  409 "Overlapping aid"            "The family already has an intervention of the same program in this quarter. If both are right, say why in override_reason.";
+    BeneficiaryInactive "beneficiary_inactive"  409 "Family is inactive"         "The family is inactive; reactivate it first.";
+    ProgramNameTaken    "program_name_taken"    409 "Program already registered" "A program of this name is on file in this region.";
+    DatasetCodeTaken    "dataset_code_taken"    409 "Dataset already registered" "A dataset of this code is on file in this region.";
+    ReleaseTaken        "release_taken"         409 "File already delivered"     "This very file is on file as a release of this dataset.";
+    FileUnreadable      "file_unreadable"       422 "File cannot be read"        "The upload is neither a readable XLSX workbook nor a CSV text.";
+    StorageFull         "storage_full"          507 "No space left"              "The upload could not be stored. Nothing was kept; tell the operator.";
+    JobFinished         "job_finished"          409 "Job has ended"              "The job has ended already; there is nothing to cancel.";
+
+    InvalidGrant        "invalid_grant"         400 "Sign-in refused"            "Name or secret, or the refresh token, is not right (RFC 6749 §5.2).";
+    InvalidRequest      "invalid_request"       400 "Malformed token request"    "A parameter is missing, repeated or unknown (RFC 6749 §5.2).";
+    UnsupportedGrant    "unsupported_grant_type" 400 "Unsupported grant type"    "Use password, refresh_token or client_credentials.";
+    InvalidClient       "invalid_client"        401 "Unknown client"             "Client authentication failed (RFC 6749 §5.2).";
+    LockedOut           "locked_out"            429 "Too many failed attempts"   "Signing in under this name is suspended. Wait as long as Retry-After says.";
+    PasswordWeak        "password_weak"         422 "Password too weak"          "Use at least 12 characters, not your user name.";
+}
+
+/// Named constraints and what their breach means. The database decides; nobody checks before inserting.
+const CONSTRAINTS: &[(&str, Code)] = &[
+    ("agencies_name_taken", Code::AgencyNameTaken),
+    ("actors_name_taken", Code::UserNameTaken),
+    ("assignments_taken", Code::AssignmentTaken),
+    ("beneficiaries_kk_taken", Code::FamilyCardTaken),
+    ("members_one_head", Code::HeadTaken),
+    ("action_plans_revision_taken", Code::PlanExists),
+    ("programs_name_taken", Code::ProgramNameTaken),
+    ("datasets_code_taken", Code::DatasetCodeTaken),
+    ("releases_file_taken", Code::ReleaseTaken),
+];
+
+impl Error {
+    /// A refusal with one field at fault.
+    pub fn field(path: impl Into<String>, code: impl Into<String>, message: impl Into<String>) -> Self {
+        Error::Invalid(vec![FieldError::new(path, code, message)])
+    }
+
+    /// The row of the catalogue that this error is answered with.
+    pub fn code(&self) -> Code {
+        match self {
+            Error::Refused(code) | Error::RefusedBecause(code, _) => *code,
+            Error::Invalid(_) => Code::Invalid,
+            Error::Internal(_) => Code::Internal,
+        }
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Error::Internal(cause) => write!(f, "internal: {cause:#}"),
+            other => f.write_str(other.code().name()),
+        }
+    }
+}
+
+impl std::error::Error for Error {}
+
+impl From<Code> for Error {
+    fn from(code: Code) -> Self {
+        Error::Refused(code)
+    }
+}
+
+impl From<anyhow::Error> for Error {
+    fn from(cause: anyhow::Error) -> Self {
+        match cause.downcast::<Error>() {
+            Ok(ours) => ours,
+            Err(cause) => Error::Internal(cause),
+        }
+    }
+}
+
+impl From<diesel::result::Error> for Error {
+    fn from(cause: diesel::result::Error) -> Self {
+        use diesel::result::{DatabaseErrorKind as Kind, Error as Db};
+        match &cause {
+            Db::NotFound => Code::NotFound.into(),
+            Db::DatabaseError(Kind::ClosedConnection | Kind::ReadOnlyTransaction, _) => Code::Unavailable.into(),
+            Db::DatabaseError(kind, info) => {
+                let named = info.constraint_name().unwrap_or_default();
+                if let Some((_, code)) = CONSTRAINTS.iter().find(|(name, _)| *name == named) {
+                    return (*code).into();
+                }
+                if matches!(kind, Kind::UniqueViolation) && named.ends_with("_pkey") {
+                    return Code::IdTaken.into();
+                }
+                if is_going_away(info.message()) {
+                    return Code::Unavailable.into();
+                }
+                // The database's message may quote a row ("Key (name)=(…)"): only its kind and constraint are kept.
+                Error::Internal(anyhow::anyhow!("database: {kind:?} on {named:?} {:?}: {}", info.table_name(), info.message()))
+            }
+            _ => Error::Internal(anyhow::Error::new(cause).context("database")),
+        }
+    }
+}
+
+fn is_going_away(message: &str) -> bool {
+    ["terminating connection", "connection closed", "the database system is", "error communicating with the server"]
+        .iter()
+        .any(|text| message.contains(text))
+}
+
+impl From<super::seal::SealError> for Error {
+    fn from(cause: super::seal::SealError) -> Self {
+        Error::Internal(anyhow::Error::new(cause).context("sealing"))
+    }
+}
+
+impl From<std::io::Error> for Error {
+    fn from(cause: std::io::Error) -> Self {
+        match cause.kind() {
+            std::io::ErrorKind::StorageFull | std::io::ErrorKind::QuotaExceeded => Code::StorageFull.into(),
+            _ => Error::Internal(anyhow::Error::new(cause).context("file")),
+        }
+    }
+}
+
+/// How long a client should wait before the next try, in seconds; travels as a response extension to the header.
+#[derive(Debug, Clone, Copy)]
+pub struct RetryAfter(pub u64);
+
+/// What the log needs to know of a failure that the answer must not tell.
+#[derive(Debug, Clone)]
+pub struct Cause(pub String);
+
+/// The answer for an error; `request_id` is filled in where the request is known.
+pub fn answer(error: &Error, request_id: Option<String>, retry_after: Option<u64>) -> HttpResponse {
+    let code = error.code();
+    let (detail, errors) = match error {
+        Error::RefusedBecause(_, detail) => (detail.clone(), Vec::new()),
+        Error::Invalid(errors) => (code.detail().to_owned(), errors.clone()),
+        _ => (code.detail().to_owned(), Vec::new()),
+    };
+    let problem = Problem {
+        kind: format!("/api/v1/errors#{}", code.name()),
+        title: code.title().to_owned(),
+        status: code.status(),
+        detail,
+        code: code.name().to_owned(),
+        request_id,
+        errors,
+    };
+    let status = StatusCode::from_u16(code.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    let mut response = HttpResponse::build(status).json(problem);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
+    if code.status() == 401 {
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"entas\""));
+    }
+    if matches!(code.status(), 429 | 503) {
+        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
+    }
+    if let Error::Internal(cause) = error {
+        response.extensions_mut().insert(Cause(format!("{cause:#}")));
+    }
+    response
+}
+
+impl ResponseError for Error {
+    fn status_code(&self) -> StatusCode {
+        StatusCode::from_u16(self.code().status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
+    }
+
+    fn error_response(&self) -> HttpResponse {
+        answer(self, None, None)
+    }
+}

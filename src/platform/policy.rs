@@ -1,0 +1,134 @@
+//! The one table *grant → roles*; nothing else in the code compares roles.
+
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+use super::ids::Level;
+
+macro_rules! roles {
+    ($( $variant:ident $name:literal $who:literal $levels:expr, $agency:expr; )*) => {
+        /// What somebody is in a region (and, for some roles, in an agency).
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[serde(rename_all = "snake_case")]
+        pub enum Role { $( #[doc = $who] $variant, )* }
+
+        impl Role {
+            /// All roles in the order of the roles table.
+            pub const ALL: &'static [Role] = &[ $( Role::$variant, )* ];
+            /// Its name on the wire and in the database.
+            pub fn name(self) -> &'static str { match self { $( Role::$variant => $name, )* } }
+            /// Who holds it.
+            pub fn who(self) -> &'static str { match self { $( Role::$variant => $who, )* } }
+            /// The levels of region at which it is held.
+            pub fn levels(self) -> &'static [Level] { match self { $( Role::$variant => $levels, )* } }
+            /// Whether an assignment names an agency.
+            pub fn agency(self) -> Agency { match self { $( Role::$variant => $agency, )* } }
+        }
+    };
+}
+
+/// Whether an assignment of a role names an agency.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Agency {
+    /// It must: the role acts for one agency.
+    Required,
+    /// It must not.
+    Never,
+}
+
+use Level::{Country, Province, Regency, Subdistrict, Village};
+
+roles! {
+    Administrator      "administrator"       "Diskominfo"                      &[Regency, Province, Country], Agency::Never;
+    Coordinator        "coordinator"         "Bappeda, TKPK secretariat"       &[Regency], Agency::Never;
+    SocialAffairs      "social_affairs"      "Dinsos"                          &[Regency], Agency::Never;
+    CivilRegistry      "civil_registry"      "Disdukcapil"                     &[Regency], Agency::Never;
+    AgencyPlanner      "agency_planner"      "staff of a perangkat daerah"     &[Regency], Agency::Required;
+    AgencyHead         "agency_head"         "head of a perangkat daerah"      &[Regency], Agency::Required;
+    SubdistrictOfficer "subdistrict_officer" "camat"                           &[Subdistrict], Agency::Never;
+    VillageOperator    "village_operator"    "operator of a desa or kelurahan" &[Village], Agency::Never;
+    VillageHead        "village_head"        "kepala desa, lurah"              &[Village], Agency::Never;
+    Leadership         "leadership"          "bupati, sekda, TKPK chair"       &[Regency, Province], Agency::Never;
+    Partner            "partner"             "company"                         &[Regency], Agency::Required;
+    ProvinceObserver   "province_observer"   "provincial Bappeda, aggregators" &[Province, Country], Agency::Never;
+    Auditor            "auditor"             "inspektorat"                     &[Regency, Province, Country], Agency::Never;
+}
+
+impl Role {
+    /// The role of that name.
+    pub fn parse(name: &str) -> Option<Role> {
+        Role::ALL.iter().copied().find(|role| role.name() == name)
+    }
+}
+
+/// A grant: a right to one kind of operation, held through assignments whose role carries it.
+pub trait Grant: 'static {
+    /// Its name, as GET /me and the OpenAPI document show it.
+    const NAME: &'static str;
+    /// What it allows, for docs/ROLES.md.
+    const WHAT: &'static str;
+    /// The roles that carry it; `None` means that every signed-in actor holds it, even without an assignment.
+    const ROLES: Option<&'static [Role]>;
+}
+
+/// One row of the policy table as data, for `/me`, docs/ROLES.md and the sweeps.
+#[derive(Debug, Clone, Copy)]
+pub struct Row {
+    /// The grant's name.
+    pub name: &'static str,
+    /// What it allows.
+    pub what: &'static str,
+    /// The roles that carry it; `None` = every signed-in actor.
+    pub roles: Option<&'static [Role]>,
+}
+
+impl Row {
+    /// Whether a role carries this grant.
+    pub fn allows(&self, role: Role) -> bool {
+        self.roles.is_none_or(|roles| roles.contains(&role))
+    }
+}
+
+macro_rules! grants {
+    ($( $grant:ident $name:literal $what:literal: $roles:expr; )*) => {
+        $( #[doc = $what] #[derive(Debug)] pub struct $grant;
+           impl Grant for $grant {
+               const NAME: &'static str = $name;
+               const WHAT: &'static str = $what;
+               const ROLES: Option<&'static [Role]> = $roles;
+           } )*
+        /// The whole policy.
+        pub const POLICY: &[Row] = &[ $( Row { name: $name, what: $what, roles: $roles }, )* ];
+    };
+}
+
+use Role::*;
+
+grants! {
+    OwnAccount           "own_account"            "see and keep one's own account":                              None;
+    RegionsRead          "regions_read"           "read the region list":                                        None;
+    AgenciesRead         "agencies_read"          "read agencies":                                               Some(Role::ALL);
+    AgenciesWrite        "agencies_write"         "register and edit agencies":                                  Some(&[Administrator]);
+    UsersRead            "users_read"             "read accounts and assignments":                               Some(&[Administrator, Auditor]);
+    UsersWrite           "users_write"            "register accounts, assign roles, lock and unlock":            Some(&[Administrator]);
+    BeneficiariesRead    "beneficiaries_read"     "read families and members, numbers masked":                   Some(&[Coordinator, SocialAffairs, CivilRegistry, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Auditor]);
+    WelfareRead          "welfare_read"           "see decile, needs and living conditions of families":         Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Auditor]);
+    BeneficiariesWrite   "beneficiaries_write"    "register and edit families and members":                      Some(&[Coordinator, SocialAffairs]);
+    BeneficiariesDisclose "beneficiaries_disclose" "see full NIK and KK numbers, recorded for ever":             Some(&[Coordinator, SocialAffairs, CivilRegistry]);
+    DatasetsRead         "datasets_read"          "read datasets, releases and rejects":                         Some(&[Coordinator, SocialAffairs, Auditor]);
+    DatasetsWrite        "datasets_write"         "register datasets and deliver releases":                      Some(&[Coordinator]);
+    ProgramsRead         "programs_read"          "read programs":                                               Some(Role::ALL);
+    ProgramsWrite        "programs_write"         "register and edit programs":                                  Some(&[Coordinator]);
+    ActionPlansRead      "action_plans_read"      "read action plans and activities":                            Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, Leadership, Auditor]);
+    ActionPlansWrite     "action_plans_write"     "draft one's agency's action plans and activities":            Some(&[AgencyPlanner, AgencyHead]);
+    ActionPlansSubmit    "action_plans_submit"    "submit one's agency's action plans":                          Some(&[AgencyHead]);
+    ActionPlansApprove   "action_plans_approve"   "approve or return action plans":                              Some(&[Coordinator, Leadership]);
+    ActionPlansLock      "action_plans_lock"      "lock approved action plans":                                  Some(&[Coordinator]);
+    InterventionsRead    "interventions_read"     "read the interventions of families":                          Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Auditor]);
+    InterventionsWrite   "interventions_write"    "plan, deliver and cancel one's agency's interventions":       Some(&[AgencyPlanner]);
+    MonitoringRead       "monitoring_read"        "read aggregates and rankings":                                Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Leadership, ProvinceObserver, Auditor]);
+    ChangesRead          "changes_read"           "follow the change feed":                                      Some(&[Coordinator, ProvinceObserver, Auditor]);
+    AuditRead            "audit_read"             "read the audit log":                                          Some(&[Auditor]);
+    JobsRead             "jobs_read"              "see jobs and their progress":                                 Some(&[Coordinator, SocialAffairs, Auditor]);
+    JobsCancel           "jobs_cancel"            "cancel jobs":                                                 Some(&[Coordinator]);
+}

@@ -1,0 +1,152 @@
+//! Logs, metrics and the last word on every answer: each failure leaves as a problem document with its request id.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use actix_web::HttpMessage;
+use actix_web::body::{BoxBody, EitherBody, MessageBody};
+use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::middleware::Next;
+use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
+use uuid::Uuid;
+
+use super::error::{Cause, Code, Error, Result, answer};
+
+/// How logs are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub enum LogFormat {
+    /// For people.
+    Human,
+    /// One JSON object a line, for machines.
+    Json,
+}
+
+/// Starts logging to standard error.
+pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let started = match format {
+        LogFormat::Human => builder.try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    started.map_err(|cause| anyhow::anyhow!("logging: {cause}"))
+}
+
+/// What Prometheus scrapes.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: IntCounterVec,
+    seconds: HistogramVec,
+    connections: IntGaugeVec,
+    jobs: IntGaugeVec,
+    reads_waiting: IntGauge,
+}
+
+impl Metrics {
+    /// All metrics at zero.
+    pub fn new() -> anyhow::Result<Arc<Metrics>> {
+        let metrics = Metrics {
+            registry: Registry::new(),
+            requests: IntCounterVec::new(Opts::new("entas_requests_total", "Requests by operation and status"), &["operation", "status"])?,
+            seconds: HistogramVec::new(HistogramOpts::new("entas_request_seconds", "Time to answer, by operation"), &["operation"])?,
+            connections: IntGaugeVec::new(Opts::new("entas_pool_connections", "Pool connections by state"), &["state"])?,
+            jobs: IntGaugeVec::new(Opts::new("entas_jobs", "Jobs that have not ended, by kind and state"), &["kind", "state"])?,
+            reads_waiting: IntGauge::new("entas_reads_waiting", "Records of reading that wait to be appended")?,
+        };
+        metrics.registry.register(Box::new(metrics.requests.clone()))?;
+        metrics.registry.register(Box::new(metrics.seconds.clone()))?;
+        metrics.registry.register(Box::new(metrics.connections.clone()))?;
+        metrics.registry.register(Box::new(metrics.jobs.clone()))?;
+        metrics.registry.register(Box::new(metrics.reads_waiting.clone()))?;
+        Ok(Arc::new(metrics))
+    }
+
+    /// Sets the gauges that are read when asked.
+    pub fn gauge(&self, in_use: usize, size: usize, jobs: &[(String, String, i64)], reads_waiting: usize) {
+        let int = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        self.connections.with_label_values(&["in_use"]).set(int(in_use));
+        self.connections.with_label_values(&["open"]).set(int(size));
+        self.reads_waiting.set(int(reads_waiting));
+        self.jobs.reset();
+        for (kind, state, count) in jobs {
+            self.jobs.with_label_values(&[kind, state]).set(*count);
+        }
+    }
+
+    /// The text exposition format.
+    pub fn text(&self) -> Result<String> {
+        let mut out = Vec::new();
+        TextEncoder::new().encode(&self.registry.gather(), &mut out).map_err(|cause| anyhow::anyhow!("metrics: {cause}"))?;
+        Ok(String::from_utf8_lossy(&out).into_owned())
+    }
+}
+
+/// The request's id, given by the tracing middleware; made here where that is not mounted.
+pub fn request_id(request: &ServiceRequest) -> Uuid {
+    request.extensions().get::<tracing_actix_web::RequestId>().map_or_else(super::ids::new_id, |id| **id)
+}
+
+/// The outermost layer of ours: counts, logs and makes a problem document of every failure, whoever made it.
+pub async fn middleware(
+    request: ServiceRequest,
+    next: Next<impl MessageBody + 'static>,
+) -> std::result::Result<ServiceResponse<EitherBody<BoxBody, BoxBody>>, actix_web::Error> {
+    let started = Instant::now();
+    let id = request_id(&request).to_string();
+    let method = request.method().clone();
+    let metrics = request.app_data::<actix_web::web::Data<Arc<Metrics>>>().cloned();
+    // An error here is a middleware's own and rare; a handler's arrives as a response. (A clone of the request kept for
+    // this case would stop the router from writing its match into it.)
+    let mut response = next.call(request).await?.map_into_boxed_body();
+    let status = response.status();
+    if status.is_client_error() || status.is_server_error() {
+        response = as_problem(response, &id);
+    }
+    if let Ok(value) = HeaderValue::from_str(&id) {
+        response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
+    }
+    let operation = format!("{} {}", method, response.request().match_pattern().unwrap_or_else(|| "unknown".into()));
+    if let Some(metrics) = metrics {
+        metrics.requests.with_label_values(&[operation.as_str(), response.status().as_str()]).inc();
+        metrics.seconds.with_label_values(&[operation.as_str()]).observe(started.elapsed().as_secs_f64());
+    }
+    let (status, ms) = (response.status().as_u16(), started.elapsed().as_millis() as u64);
+    match response.response().extensions().get::<Cause>() {
+        Some(Cause(cause)) => tracing::error!(request_id = %id, %operation, status, ms, %cause, "failed"),
+        None => tracing::debug!(request_id = %id, %operation, status, ms, "answered"),
+    }
+    Ok(response.map_into_left_body())
+}
+
+fn as_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<BoxBody> {
+    let ours = response.response().error().and_then(|error| error.as_error::<Error>());
+    let already = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
+    let problem = match ours {
+        Some(error) => answer(error, Some(id.to_owned()), retry_after(&response)),
+        None if already || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json") => return response,
+        None => {
+            let code = match response.status().as_u16() {
+                401 => Code::Unauthenticated,
+                404 => Code::NotFound,
+                405 => Code::MethodNotAllowed,
+                413 => Code::BodyTooLarge,
+                415 => Code::MediaType,
+                400..=499 => Code::Invalid,
+                _ => Code::Internal,
+            };
+            let mut problem = answer(&code.into(), Some(id.to_owned()), None);
+            if let Some(allow) = response.headers().get(ALLOW) {
+                problem.headers_mut().insert(ALLOW, allow.clone());
+            }
+            problem
+        }
+    };
+    let (request, _) = response.into_parts();
+    ServiceResponse::new(request, problem)
+}
+
+fn retry_after(response: &ServiceResponse<BoxBody>) -> Option<u64> {
+    response.response().extensions().get::<super::error::RetryAfter>().map(|wait| wait.0)
+}
