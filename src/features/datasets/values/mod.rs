@@ -277,4 +277,6 @@ mod row;
 use row::Row;
 
 #[cfg(test)]
+mod simulated;
+#[cfg(test)]
 mod tests;
