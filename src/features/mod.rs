@@ -5,8 +5,6 @@ use crate::platform::jobs::Jobs;
 
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
-/// Sources and their deliveries.
-pub mod datasets;
 /// Registered sources and their releases.
 pub mod datasets;
 /// Health, metrics, the catalogue of codes.
