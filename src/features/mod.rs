@@ -3,6 +3,8 @@
 use crate::platform::api::Api;
 use crate::platform::jobs::Jobs;
 
+/// Programs, action plans, activities.
+pub mod action_plans;
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
 /// Health, metrics, the catalogue of codes.
@@ -14,6 +16,7 @@ pub mod regions;
 pub fn operations(api: &mut Api) {
     regions::operations(api);
     agencies::operations(api);
+    action_plans::operations(api);
     ops::operations(api);
 }
 
