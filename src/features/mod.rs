@@ -7,6 +7,8 @@ use crate::platform::jobs::Jobs;
 pub mod action_plans;
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// Aid planned for families, delivered or cancelled.
+pub mod interventions;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
 /// The Kemendagri region list.
@@ -17,6 +19,7 @@ pub fn operations(api: &mut Api) {
     regions::operations(api);
     agencies::operations(api);
     action_plans::operations(api);
+    interventions::operations(api);
     ops::operations(api);
 }
 

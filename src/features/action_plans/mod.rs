@@ -10,5 +10,5 @@ mod model;
 mod store;
 
 pub use http::operations;
-pub use model::{FundSource, PlanState, ProgramGroup, Sector, SpendingTag, Strategy};
+pub use model::{FundSource, MOST, PlanState, ProgramGroup, Sector, SpendingTag, Strategy};
 pub use store::{ActionPlan, Activity, Own, Program, find_own_activity, own};
