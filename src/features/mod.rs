@@ -7,6 +7,8 @@ use crate::platform::jobs::Jobs;
 pub mod action_plans;
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// Registered sources and their releases.
+pub mod datasets;
 /// Aid planned for families, delivered or cancelled.
 pub mod interventions;
 /// Health, metrics, the catalogue of codes.
