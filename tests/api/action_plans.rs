@@ -321,7 +321,8 @@ async fn an_activity_takes_what_is_left_out_from_its_program_and_is_held_to_its_
     let one = format!("{path}/{}", taken.id());
     planner.patch(&one, "\"1\"", json!({"program_id": foreign_program})).await.refused(404, "not_found");
     planner.patch(&one, "\"1\"", json!({"sector": null})).await.refused(422, "invalid");
-    let edited = planner.patch(&one, "\"1\"", json!({"program_group": null, "target_q3": 4, "subactivity_code": "1.06.05.2.02.0001"})).await;
+    let edited =
+        planner.patch(&one, "\"1\"", json!({"program_group": null, "target_q3": 4, "subactivity_code": "1.06.05.2.02.0001"})).await;
     let edited = edited.expect(200);
     assert_eq!((edited.body["target_q1"].as_i64(), edited.body["target_q3"].as_i64()), (Some(10), Some(4)));
     assert_eq!(three(&edited), [json!("reduce_expenditure"), Value::Null, json!("economy")]);
@@ -341,8 +342,8 @@ async fn two_people_revise_at_once_and_one_draft_comes_of_it() {
     let (plan, ..) = planned(&world, Place::Home, "approved").await;
     let path = format!("/action-plans/{plan}/revise");
     let (planner, head) = (world.role(Role::AgencyPlanner), world.role(Role::AgencyHead));
-    let answers = futures_util::join!(planner.step(&path), head.step(&path), planner.step(&path));
-    let mut statuses = [answers.0.status, answers.1.status, answers.2.status];
+    let answers = futures_util::future::join_all([planner.step(&path), head.step(&path), planner.step(&path)]).await;
+    let mut statuses: Vec<u16> = answers.iter().map(|answer| answer.status).collect();
     statuses.sort_unstable();
     assert_eq!(statuses, [201, 409, 409]);
     assert_eq!(planner.all("/action-plans?state=draft").await.len(), 1);
@@ -352,7 +353,8 @@ async fn two_people_revise_at_once_and_one_draft_comes_of_it() {
 async fn a_program_is_known_once_a_region_and_seen_from_below() {
     let world = World::new().await;
     let coordinator = world.role(Role::Coordinator);
-    let body = json!({"region_code": "62.02", "code": "BLT", "name": "BLT Dana Desa", "strategy": "reduce_expenditure", "sector": "economy"});
+    let body =
+        json!({"region_code": "62.02", "code": "BLT", "name": "BLT Dana Desa", "strategy": "reduce_expenditure", "sector": "economy"});
     let created = coordinator.post("/programs", body.clone()).await.expect(201);
     assert!(created.body["program_group"].is_null(), "no group follows from a strategy");
     coordinator.post("/programs", body).await.refused(409, "program_name_taken");

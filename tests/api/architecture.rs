@@ -3,8 +3,20 @@
 use std::path::{Path, PathBuf};
 
 /// The features in their one order; each uses only those before it.
-const FEATURES: &[&str] =
-    &["regions", "agencies", "users", "sessions", "beneficiaries", "datasets", "action_plans", "interventions", "jobs", "feed", "monitoring", "ops"];
+const FEATURES: &[&str] = &[
+    "regions",
+    "agencies",
+    "users",
+    "sessions",
+    "beneficiaries",
+    "datasets",
+    "action_plans",
+    "interventions",
+    "jobs",
+    "feed",
+    "monitoring",
+    "ops",
+];
 
 /// Which feature writes which tables; the platform writes its own four.
 const TABLES: &[(&str, &[&str])] = &[
@@ -82,7 +94,8 @@ fn imports_flow_one_way() {
                 }
             }
             let readers = ["feed", "monitoring"];
-            if readers.contains(&feature) && FEATURES.iter().any(|other| *other != feature && code.contains(&format!("features::{other}"))) {
+            if readers.contains(&feature) && FEATURES.iter().any(|other| *other != feature && code.contains(&format!("features::{other}")))
+            {
                 broken.push(format!("{at}: a reader imports no other feature"));
             }
         }
@@ -130,7 +143,9 @@ fn files_are_named_opened_and_sized_as_the_house_has_it() {
             broken.push(format!("{at}: {lines} lines; make it a folder"));
         }
         let code = code(&text);
-        for (word, why) in [(".or_filter(", "ORs away the scope"), ("#[allow(", "use expect with a reason"), (".offset(", "lists are keyset")] {
+        for (word, why) in
+            [(".or_filter(", "ORs away the scope"), ("#[allow(", "use expect with a reason"), (".offset(", "lists are keyset")]
+        {
             if code.contains(word) {
                 broken.push(format!("{at}: {word}: {why}"));
             }

@@ -77,7 +77,8 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     planner.post("/interventions", body(&activity, families[0], "2026-Q1")).await.refused(409, "plan_not_approved");
     head.step(&format!("{plan_path}/submit")).await.expect(200);
     world.role(Role::Coordinator).post(&format!("{plan_path}/return"), json!({"note": "Sebutkan lokasi"})).await.expect(200);
-    let mended = planner.patch(&format!("{plan_path}/activities/{activity}"), "\"1\"", json!({"locations": [world.home.subdistrict]})).await;
+    let mended =
+        planner.patch(&format!("{plan_path}/activities/{activity}"), "\"1\"", json!({"locations": [world.home.subdistrict]})).await;
     mended.expect(200);
     head.step(&format!("{plan_path}/submit")).await.expect(200);
     world.role(Role::Leadership).post(&format!("{plan_path}/approve"), json!({})).await.expect(200);
@@ -92,10 +93,12 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     }
 
     // The neighbour's aid of the same program, in the same quarter, for the same family.
-    let theirs = neighbour.post("/action-plans", json!({"agency_id": other, "year": 2026, "title": "Rencana aksi lain"})).await.expect(201).id();
+    let theirs =
+        neighbour.post("/action-plans", json!({"agency_id": other, "year": 2026, "title": "Rencana aksi lain"})).await.expect(201).id();
     let their_activity = super::action_plans::activity(&world, &theirs, &program).await;
     world.sql().await.execute("UPDATE action_plans SET state = 'locked' WHERE id = $1", &[&theirs.parse::<Uuid>().unwrap()]).await.unwrap();
-    let refused = neighbour.post("/interventions", body(&their_activity, families[0], "2026-Q1")).await.refused(409, "intervention_overlap");
+    let refused =
+        neighbour.post("/interventions", body(&their_activity, families[0], "2026-Q1")).await.refused(409, "intervention_overlap");
     let detail = refused.body["detail"].as_str().unwrap();
     assert!(detail.contains("1 intervention") && detail.contains("2026-Q1") && !detail.contains(&families[0].to_string()), "{detail}");
     let mut reasoned = body(&their_activity, families[0], "2026-Q1");
@@ -112,7 +115,8 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     let refused = neighbour.patch(&path, "\"1\"", json!({"quarter": "2026-Q1"})).await.refused(409, "intervention_overlap");
     assert!(refused.body["detail"].as_str().unwrap().contains("2 intervention"));
     neighbour.patch(&path, "\"1\"", json!({"quarter": "2027-Q1"})).await.refused(422, "quarter_outside_plan");
-    let moved = neighbour.patch(&path, "\"1\"", json!({"quarter": "2026-Q1", "override_reason": "Panen gagal di desa ini"})).await.expect(200);
+    let moved =
+        neighbour.patch(&path, "\"1\"", json!({"quarter": "2026-Q1", "override_reason": "Panen gagal di desa ini"})).await.expect(200);
     assert_eq!(moved.body["warnings"], json!(["overlap"]));
     let back = neighbour.patch(&path, "\"2\"", json!({"quarter": "2026-Q3", "amount": null})).await.expect(200);
     assert_eq!((back.body["warnings"].clone(), back.body["amount"].clone()), (json!([]), Value::Null));
@@ -121,7 +125,10 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     let seen = planner.get(&format!("/interventions/{}", overridden.id())).await.expect(200);
     assert_eq!(seen.body["agency_id"], json!(other));
     planner.patch(&format!("/interventions/{}", overridden.id()), "\"1\"", json!({"quantity": 1})).await.refused(404, "not_found");
-    planner.post(&format!("/interventions/{}/cancel", overridden.id()), json!({"reason": "Bukan milik kami"})).await.refused(404, "not_found");
+    planner
+        .post(&format!("/interventions/{}/cancel", overridden.id()), json!({"reason": "Bukan milik kami"}))
+        .await
+        .refused(404, "not_found");
     planner.post("/interventions", body(&their_activity, families[4], "2026-Q1")).await.refused(404, "not_found");
 
     for id in &planned[..2] {
@@ -133,7 +140,10 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
         planner.patch(&format!("/interventions/{id}"), &delivered.etag(), json!({"quantity": 9})).await.refused(409, "step_not_allowed");
     }
     let cancelled = planner.post(&format!("/interventions/{}/cancel", planned[2]), json!({"reason": "Keluarga menolak"})).await.expect(200);
-    assert_eq!((cancelled.body["status"].as_str(), cancelled.body["cancel_reason"].as_str()), (Some("cancelled"), Some("Keluarga menolak")));
+    assert_eq!(
+        (cancelled.body["status"].as_str(), cancelled.body["cancel_reason"].as_str()),
+        (Some("cancelled"), Some("Keluarga menolak"))
+    );
     // What was given up stands in nobody's way.
     let again = planner.post("/interventions", body(&activity, families[2], "2026-Q1")).await.expect(201);
     assert_eq!(again.body["warnings"], json!([]));
@@ -143,7 +153,12 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     let all = operator.all("/interventions?limit=2").await;
     let delivered: Vec<&Value> = all.iter().filter(|row| row["status"] == "delivered").collect();
     let worth: i64 = delivered.iter().map(|row| row["amount"].as_i64().unwrap()).sum();
-    let row = world.sql().await.query_one("SELECT count(*), sum(amount)::bigint FROM interventions WHERE status = 'delivered'", &[]).await.unwrap();
+    let row = world
+        .sql()
+        .await
+        .query_one("SELECT count(*), sum(amount)::bigint FROM interventions WHERE status = 'delivered'", &[])
+        .await
+        .unwrap();
     assert_eq!((delivered.len() as i64, worth), (row.get(0), row.get(1)));
     assert_eq!((all.len(), delivered.len(), worth), (6, 2, 1_200_000));
     assert_eq!(operator.all("/interventions?status=delivered&quarter=2026-Q1").await.len(), 2);
@@ -152,7 +167,8 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     assert_eq!(operator.all(&format!("/interventions?beneficiary_id={}", families[0])).await.len(), 3);
     assert_eq!(operator.all(&format!("/interventions?region={}", world.home.next_village)).await.len(), 0);
     assert_eq!(operator.all(&format!("/beneficiaries/{}/interventions?limit=1", families[0])).await.len(), 3);
-    let without = families.iter().filter(|family| !all.iter().any(|row| row["beneficiary_id"] == json!(family) && row["status"] != "cancelled"));
+    let without =
+        families.iter().filter(|family| !all.iter().any(|row| row["beneficiary_id"] == json!(family) && row["status"] != "cancelled"));
     assert_eq!(without.copied().collect::<Vec<_>>(), families[3..]);
 
     let history = world.role(Role::Auditor).all(&format!("/interventions/{}/history", planned[0])).await;
@@ -162,7 +178,10 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     assert_eq!(history[0]["reason"], "Dua anak di dua sekolah");
     world.flush_reads().await;
     let reads = "SELECT count(*) FROM reads WHERE resource = 'beneficiaries' AND resource_id = $1";
-    assert!(world.sql().await.query_one(reads, &[&families[0]]).await.unwrap().get::<_, i64>(0) >= 3, "what aid a family gets is recorded when read");
+    assert!(
+        world.sql().await.query_one(reads, &[&families[0]]).await.unwrap().get::<_, i64>(0) >= 3,
+        "what aid a family gets is recorded when read"
+    );
 }
 
 #[actix_web::test]
