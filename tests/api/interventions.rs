@@ -287,3 +287,25 @@ async fn of_planners_at_the_same_moment_one_gets_through() {
         assert_eq!(world.sql().await.query_one(stored, &[&family]).await.unwrap().get::<_, i64>(0), 1);
     }
 }
+
+#[actix_web::test]
+async fn a_planner_waits_for_the_other_one_of_the_same_family_and_then_sees_the_overlap() {
+    let world = World::new().await;
+    let planner = world.role(Role::AgencyPlanner);
+    let (_, activity, _) = planned(&world, Place::Home, "approved").await;
+    let (family, _) = family(&world, world.home.village).await;
+    // The other planner, held still half-way: the family is locked, the aid written and not yet committed.
+    let sql = world.sql().await;
+    sql.batch_execute("BEGIN").await.unwrap();
+    sql.execute("SELECT 1 FROM beneficiaries WHERE id = $1 FOR NO KEY UPDATE", &[&family]).await.unwrap();
+    let other = "INSERT INTO interventions (id, activity_id, beneficiary_id, quarter, unit) VALUES ($1, $2, $3, '2026-Q1', 'paket')";
+    sql.execute(other, &[&Uuid::now_v7(), &activity.parse::<Uuid>().unwrap(), &family]).await.unwrap();
+    let asking = tokio::spawn({
+        let (planner, body) = (planner.clone(), body(&activity, family, "2026-Q1"));
+        async move { planner.post("/interventions", body).await }
+    });
+    tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+    assert!(!asking.is_finished(), "the second planner did not wait for the first");
+    sql.batch_execute("COMMIT").await.unwrap();
+    asking.await.unwrap().refused(409, "intervention_overlap");
+}
