@@ -8,6 +8,7 @@ mod agencies;
 mod architecture;
 mod contract;
 mod database;
+mod faults;
 mod interventions;
 mod sweeps;
 
