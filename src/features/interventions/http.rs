@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::model::{InterventionStatus, Step, Verdict, Warning, can_be_delivered_on, lies_in, warnings, weigh};
+use super::model::{InterventionStatus, InterventionWarning, Step, Verdict, can_be_delivered_on, lies_in, warnings, weigh};
 use super::store::{self, Family, Intervention, RESOURCE, Shown, Wanted};
 use crate::features::action_plans::{Activity, MOST, find_own_activity};
 use crate::mount;
@@ -70,7 +70,7 @@ pub struct InterventionOut {
     /// Why it is right beside another one of the same program and quarter.
     pub override_reason: Option<String>,
     /// What to know of it.
-    #[schema(value_type = Vec<Warning>)]
+    #[schema(value_type = Vec<InterventionWarning>)]
     pub warnings: Vec<String>,
     /// The version that the ETag shows.
     pub version: i32,

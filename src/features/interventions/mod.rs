@@ -9,5 +9,5 @@ mod model;
 mod store;
 
 pub use http::operations;
-pub use model::{InterventionStatus, Warning};
+pub use model::{InterventionStatus, InterventionWarning};
 pub use store::{Intervention, RESOURCE};

@@ -19,7 +19,7 @@ words! {
 
 words! {
     /// What a planner should know of an intervention that was taken in all the same.
-    Warning {
+    InterventionWarning {
         /// The family has aid of the same program in this quarter; `override_reason` says why both are right.
         Overlap "overlap",
         /// The family lives outside the locations that the activity names.
@@ -89,14 +89,14 @@ pub fn weigh(others: i64, reason: Option<&str>) -> Verdict {
 }
 
 /// What to warn of.
-pub fn warnings(verdict: Verdict, family: &RegionCode, locations: &[RegionCode]) -> Vec<Warning> {
+pub fn warnings(verdict: Verdict, family: &RegionCode, locations: &[RegionCode]) -> Vec<InterventionWarning> {
     let mut list = Vec::new();
     if verdict == Verdict::Overridden {
-        list.push(Warning::Overlap);
+        list.push(InterventionWarning::Overlap);
     }
     // An activity that names no place is meant for the whole of its plan's region.
     if !locations.is_empty() && !locations.iter().any(|location| location.contains(family)) {
-        list.push(Warning::OutsideLocations);
+        list.push(InterventionWarning::OutsideLocations);
     }
     list
 }
@@ -132,7 +132,7 @@ mod tests {
             let verdict = weigh(others, said.then_some("two children in two schools"));
             prop_assert_eq!(verdict == Verdict::Refused, others > 0 && !said);
             let warned = warnings(verdict, &region("62.02.09.2001"), &[]);
-            prop_assert_eq!(warned == [Warning::Overlap], others > 0 && said);
+            prop_assert_eq!(warned == [InterventionWarning::Overlap], others > 0 && said);
         }
 
         #[test]
@@ -163,7 +163,10 @@ mod tests {
         let family = region("62.02.09.2001");
         assert!(warnings(Verdict::Free, &family, &[]).is_empty());
         assert!(warnings(Verdict::Free, &family, &[region("62.02.01"), region("62.02.09")]).is_empty());
-        assert_eq!(warnings(Verdict::Free, &family, &[region("62.02.01")]), [Warning::OutsideLocations]);
-        assert_eq!(warnings(Verdict::Overridden, &family, &[region("62.02.01")]), [Warning::Overlap, Warning::OutsideLocations]);
+        assert_eq!(warnings(Verdict::Free, &family, &[region("62.02.01")]), [InterventionWarning::OutsideLocations]);
+        assert_eq!(
+            warnings(Verdict::Overridden, &family, &[region("62.02.01")]),
+            [InterventionWarning::Overlap, InterventionWarning::OutsideLocations]
+        );
     }
 }
