@@ -3,16 +3,20 @@
 
 mod support;
 
+mod action_plans;
 mod agencies;
 mod architecture;
 mod contract;
 mod database;
 mod faults;
+mod interventions;
 mod sweeps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
 fn cases() -> Vec<support::case::Case> {
     let mut cases = Vec::new();
     cases.extend(agencies::cases());
+    cases.extend(action_plans::cases());
+    cases.extend(interventions::cases());
     cases
 }
