@@ -5,6 +5,8 @@ use crate::platform::jobs::Jobs;
 
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// Families and their members.
+pub mod beneficiaries;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
 /// The Kemendagri region list.
@@ -14,6 +16,7 @@ pub mod regions;
 pub fn operations(api: &mut Api) {
     regions::operations(api);
     agencies::operations(api);
+    beneficiaries::operations(api);
     ops::operations(api);
 }
 
