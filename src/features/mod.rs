@@ -7,6 +7,8 @@ use crate::platform::jobs::Jobs;
 pub mod agencies;
 /// Families and their members.
 pub mod beneficiaries;
+/// Registered sources and their releases.
+pub mod datasets;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
 /// The Kemendagri region list.

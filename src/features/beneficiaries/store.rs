@@ -23,6 +23,10 @@ use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
 use crate::schema::{beneficiaries, members, regions};
 
+mod import;
+
+pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import, import_prepared, prepare};
+
 diesel::table! {
     /// The rank that counts now; replaceable/family_ranks.sql.
     family_ranks (beneficiary_id) {

@@ -226,6 +226,9 @@ async fn disclose(
     Valid(body): Valid<DisclosureCreate>,
 ) -> Result<Item<DisclosureOut>> {
     let DisclosureCreate { purpose, fields } = body;
+    if fields.as_ref().is_some_and(|fields| !(1..=2).contains(&fields.len())) {
+        return Err(Error::field("fields", "length", "Name one or both of `kk_number` and `niks`, or leave the field out."));
+    }
     let asked = |field: DisclosedField| fields.as_ref().is_none_or(|fields| fields.contains(&field));
     let tx = access.write().await?;
     let (kk, niks) = (asked(DisclosedField::KkNumber), asked(DisclosedField::Niks));

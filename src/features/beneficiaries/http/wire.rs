@@ -17,7 +17,6 @@ use crate::platform::answers::Resource;
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
 use crate::platform::valid::{given, printable};
-use crate::platform::wire::words;
 
 /// A family.
 #[derive(Debug, Serialize, ToSchema)]
@@ -535,14 +534,14 @@ impl SearchHit {
     }
 }
 
-words! {
-    /// What is disclosed.
-    DisclosedField {
-        /// The family's KK number.
-        KkNumber "kk_number",
-        /// The NIKs of the present members.
-        Niks "niks",
-    }
+/// What is disclosed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum DisclosedField {
+    /// The family's KK number.
+    KkNumber,
+    /// The NIKs of the present members.
+    Niks,
 }
 
 /// Why full numbers are needed, and which.
@@ -554,7 +553,6 @@ pub struct DisclosureCreate {
     #[schema(min_length = 10, max_length = 300, example = "Pemadanan dengan Disdukcapil untuk penerbitan KTP-el")]
     pub purpose: String,
     /// Which numbers; all where absent. Ask for no more than you need.
-    #[validate(length(min = 1, max = 2))]
     #[schema(min_items = 1, max_items = 2)]
     pub fields: Option<Vec<DisclosedField>>,
 }
