@@ -243,11 +243,7 @@ pub async fn forget_older(platform: &super::Services) -> Result<usize> {
     let header = diesel::dsl::sql::<Binary>("substring(answer_sealed FROM 1 FOR 2)");
     let kept: Vec<(Uuid, Vec<u8>)> =
         keys::table.filter(keys::answer_sealed.is_not_null()).select((keys::claim, header)).load(&mut *conn).await?;
-    let older: Vec<Uuid> = kept
-        .into_iter()
-        .filter(|(_, header)| !platform.keys.is_current(header))
-        .map(|(claim, _)| claim)
-        .collect();
+    let older: Vec<Uuid> = kept.into_iter().filter(|(_, header)| !platform.keys.is_current(header)).map(|(claim, _)| claim).collect();
     let forgotten = diesel::update(keys::table.filter(keys::claim.eq_any(older)))
         .set((keys::state.eq("committed"), keys::answer_sealed.eq(None::<Vec<u8>>)))
         .execute(&mut *conn)

@@ -5,6 +5,7 @@ mod support;
 
 mod agencies;
 mod architecture;
+mod beneficiaries;
 mod contract;
 mod database;
 mod faults;
@@ -14,5 +15,6 @@ mod sweeps;
 fn cases() -> Vec<support::case::Case> {
     let mut cases = Vec::new();
     cases.extend(agencies::cases());
+    cases.extend(beneficiaries::cases());
     cases
 }
