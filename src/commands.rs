@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::app;
-use crate::features::regions;
+use crate::features::{beneficiaries, regions};
 use crate::platform::config::Config;
 use crate::platform::seal::KeyRing;
 use crate::platform::{Services, telemetry};
@@ -37,6 +37,11 @@ enum Command {
         /// Where.
         file: PathBuf,
     },
+    /// Bring everything sealed under the first keys of the key file; the service may run meanwhile.
+    RotateKeys {
+        #[command(flatten)]
+        config: Config,
+    },
     /// Print the OpenAPI document.
     Openapi,
     /// Print docs/ROLES.md.
@@ -64,6 +69,10 @@ impl Cli {
                 Ok(())
             }
             Command::Healthcheck { bind } => healthcheck(bind).await,
+            Command::RotateKeys { config } => {
+                let services = services(config)?;
+                Ok(beneficiaries::rotate_keys(&services, |line| eprintln!("{line}")).await?)
+            }
             Command::Openapi => {
                 print!("{}", app::document());
                 Ok(())

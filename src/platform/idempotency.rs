@@ -235,6 +235,22 @@ fn open(platform: &Platform, known: &Known, status: i32) -> Result<HttpResponse>
     Ok(response.body(body.to_vec()))
 }
 
+/// Lets go of answers sealed under older keys. Their keys stay: a repeated request is still known to be done, and only
+/// its answer is lost.
+pub async fn forget_older(platform: &super::Services) -> Result<usize> {
+    let mut conn = platform.db.get().await?;
+    // The first two bytes tell the key; an answer may be a megabyte.
+    let header = diesel::dsl::sql::<Binary>("substring(answer_sealed FROM 1 FOR 2)");
+    let kept: Vec<(Uuid, Vec<u8>)> =
+        keys::table.filter(keys::answer_sealed.is_not_null()).select((keys::claim, header)).load(&mut *conn).await?;
+    let older: Vec<Uuid> = kept.into_iter().filter(|(_, header)| !platform.keys.is_current(header)).map(|(claim, _)| claim).collect();
+    let forgotten = diesel::update(keys::table.filter(keys::claim.eq_any(older)))
+        .set((keys::state.eq("committed"), keys::answer_sealed.eq(None::<Vec<u8>>)))
+        .execute(&mut *conn)
+        .await?;
+    Ok(forgotten)
+}
+
 /// Deletes keys after a day: a retry comes within minutes, an offline front end's within hours.
 pub async fn sweep(platform: &super::Services) -> Result<usize> {
     let mut conn = platform.db.get().await?;

@@ -6,6 +6,7 @@ mod support;
 mod action_plans;
 mod agencies;
 mod architecture;
+mod beneficiaries;
 mod contract;
 mod database;
 mod faults;
@@ -18,5 +19,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(agencies::cases());
     cases.extend(action_plans::cases());
     cases.extend(interventions::cases());
+    cases.extend(beneficiaries::cases());
     cases
 }
