@@ -17,6 +17,7 @@ use crate::platform::access::{Scope, under};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
+use crate::platform::fixed::fixed;
 use crate::platform::ids::RegionCode;
 use crate::schema::{beneficiaries, members, regions};
 
@@ -56,7 +57,7 @@ pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit:
     let subdistricts = diesel::alias!(regions as subdistricts);
     // The condition is spelt out, not bound: only so does it match the partial index members_one_head in a generic plan.
     let of_head =
-        members::beneficiary_id.eq(beneficiaries::id).and(sql::<Bool>("members.relation = 'head' AND members.status = 'present'"));
+        members::beneficiary_id.eq(beneficiaries::id).and(fixed::<Bool>("members.relation = 'head' AND members.status = 'present'"));
     let mut query = beneficiaries::table
         .left_join(regions::table.on(regions::code.eq(beneficiaries::region_code)))
         .left_join(subdistricts.on(subdistricts.field(regions::code).nullable().eq(regions::parent_code)))
@@ -68,7 +69,7 @@ pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit:
             subdistricts.field(regions::name).nullable(),
             Option::<Head>::as_select(),
             Option::<Rank>::as_select(),
-            sql::<BigInt>(
+            fixed::<BigInt>(
                 "(SELECT count(*) FROM members AS present WHERE present.beneficiary_id = beneficiaries.id AND present.status = 'present')",
             ),
         ))
@@ -102,7 +103,7 @@ pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit:
     }
     if let Some(without) = wanted.without_interventions {
         // A scalar subquery is looked up row by row; as an anti join the whole view would be counted for one page.
-        query = query.filter(sql::<Bool>(if without {
+        query = query.filter(fixed::<Bool>(if without {
             "(SELECT count(*) FROM family_interventions AS aid WHERE aid.beneficiary_id = beneficiaries.id) = 0"
         } else {
             "(SELECT count(*) FROM family_interventions AS aid WHERE aid.beneficiary_id = beneficiaries.id) > 0"
