@@ -84,7 +84,10 @@ pub async fn middleware(
         return Ok(refuse(request, &asked, &error));
     };
     let operation = format!("POST {}", request.uri().path_and_query().map_or("", |path| path.as_str()));
-    let operation = Sha256::digest(operation.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    // The rights are part of it: an answer is not repeated to somebody who has lost the right to it since.
+    let mut rights: Vec<String> = actor.held.iter().map(|held| format!("{held:?}")).collect();
+    rights.sort();
+    let operation = format!("{} {}", hex(operation.as_bytes()), hex(rights.join(";").as_bytes()));
     let claim = new_id();
     let known = match take(&asked.platform, actor.id, &key, claim, &operation).await {
         Ok(known) => known,
@@ -97,8 +100,11 @@ pub async fn middleware(
     let payload = request.take_payload();
     let mut hashed = Box::pin(HashedPayload { payload, hasher: hasher.clone() });
     if known.claim != claim {
-        if known.operation != operation {
+        if known.operation.split(' ').next() != operation.split(' ').next() {
             return Ok(refuse(request, &asked, &Code::KeyReused.into()));
+        }
+        if known.operation != operation {
+            return Ok(refuse(request, &asked, &Code::KeyAnswerLost.into()));
         }
         if known.state == "running" {
             return Ok(refuse(request, &asked, &Code::KeyRunning.into()));
@@ -149,6 +155,10 @@ pub async fn middleware(
         None => release(&asked.platform, claim).await,
     }
     Ok(ServiceResponse::new(head, parts.set_body(BoxBody::new(bytes)).map_into_right_body()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn refuse(request: ServiceRequest, asked: &Asked, error: &Error) -> ServiceResponse<EitherBody<BoxBody, BoxBody>> {
