@@ -3,12 +3,14 @@
 
 mod support;
 
+mod action_plans;
 mod agencies;
 mod architecture;
 mod beneficiaries;
 mod contract;
 mod database;
 mod faults;
+mod interventions;
 mod sweeps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
@@ -16,5 +18,7 @@ fn cases() -> Vec<support::case::Case> {
     let mut cases = Vec::new();
     cases.extend(agencies::cases());
     cases.extend(beneficiaries::cases());
+    cases.extend(action_plans::cases());
+    cases.extend(interventions::cases());
     cases
 }
