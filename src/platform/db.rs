@@ -306,6 +306,11 @@ impl Tx {
         self.store().await
     }
 
+    /// Stores that a refresh token took the place of another, which is no change of a record; for the slice `sessions` only.
+    pub async fn commit_rotation(mut self) -> Result<()> {
+        self.store().await
+    }
+
     async fn store(&mut self) -> Result<()> {
         let Some(mut conn) = self.conn.take() else { return Ok(()) };
         if let Err(cause) = conn.batch_execute("COMMIT").await {
