@@ -5,6 +5,8 @@ use crate::platform::jobs::Jobs;
 
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// Registered sources and their releases.
+pub mod datasets;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
 /// The Kemendagri region list.

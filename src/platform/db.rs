@@ -306,8 +306,9 @@ impl Tx {
         self.store().await
     }
 
-    /// Stores that a refresh token took the place of another, which is no change of a record; for the slice `sessions` only.
-    pub async fn commit_rotation(mut self) -> Result<()> {
+    /// Stores what is no change of a record: a refresh token in the place of another, the end of forgotten sessions. For the
+    /// slice `sessions` only.
+    pub async fn commit_untold(mut self) -> Result<()> {
         self.store().await
     }
 

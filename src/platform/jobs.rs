@@ -65,7 +65,6 @@ pub async fn enqueue(
         ))
         .execute(&mut tx.on())
         .await?;
-    diesel::sql_query("SELECT pg_notify('entas_jobs', '')").execute(&mut tx.on()).await?;
     Ok(id)
 }
 

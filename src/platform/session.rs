@@ -156,6 +156,11 @@ impl Tokens {
         self.current(db, ring).await
     }
 
+    /// Whether the key file belongs to this database: every signing key in force must open.
+    pub async fn check(&self, db: &Db, ring: &KeyRing) -> Result<()> {
+        self.current(db, ring).await.map(|_| ())
+    }
+
     async fn current(&self, db: &Db, ring: &KeyRing) -> Result<Vec<Arc<Key>>> {
         {
             let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);
@@ -263,6 +268,7 @@ impl Actors {
 }
 
 /// Ends all of an actor's open sessions but one, in the transaction that gives the reason; answers how many there were.
+/// It stands here and not with the sessions, because accounts, whose disabling ends them, come earlier in the order.
 /// `reason` is one of the words that the table knows. The caller then forgets the actor ([`Actors::forget_actor`]).
 pub async fn end_all(tx: &Tx, actor: Uuid, reason: &'static str, except: Option<Uuid>) -> Result<usize> {
     let open = sessions::table
@@ -273,12 +279,6 @@ pub async fn end_all(tx: &Tx, actor: Uuid, reason: &'static str, except: Option<
         .set((sessions::revoked_at.eq(diesel::dsl::now), sessions::revoked_reason.eq(reason)))
         .execute(&mut tx.on())
         .await?)
-}
-
-/// Deletes sessions (and with them their refresh tokens) a month after they ended; the changes keep who signed in when.
-pub async fn sweep(services: &super::Services) -> Result<usize> {
-    let mut conn = services.db.get().await?;
-    Ok(diesel::sql_query("DELETE FROM sessions WHERE expires_at < now() - interval '30 days'").execute(&mut *conn).await?)
 }
 
 #[derive(QueryableByName)]

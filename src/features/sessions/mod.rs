@@ -11,3 +11,15 @@ mod model;
 mod store;
 
 pub use http::operations;
+
+use crate::platform::Services;
+use crate::platform::error::Result;
+use crate::platform::ids::RegionCode;
+
+/// Forgets sessions that ended long ago; called from time to time.
+pub async fn sweep(services: &Services) -> Result<usize> {
+    let mut tx = services.write_as_system(RegionCode::country()).await?;
+    let forgotten = store::forget_old(&mut tx).await?;
+    tx.commit_untold().await?;
+    Ok(forgotten)
+}

@@ -148,3 +148,9 @@ pub async fn find(db: &impl Scoped, actor: Uuid, id: Uuid) -> Result<Session> {
         .first(&mut db.on())
         .await?)
 }
+
+/// Deletes sessions, and with them their refresh tokens, a month after they ended; the changes keep who signed in when.
+pub async fn forget_old(tx: &mut Tx) -> Result<usize> {
+    let old = sessions::table.filter(sessions::expires_at.lt(sql::<Timestamptz>("now() - interval '30 days'")));
+    Ok(diesel::delete(old).execute(&mut tx.on()).await?)
+}

@@ -219,7 +219,7 @@ async fn refresh(anyone: &Anyone, token: &str, client_id: &str) -> Result<Tokens
         return Err(Code::InvalidGrant.into());
     }
     let next = new_token(&mut tx, session.id).await?;
-    tx.commit_rotation().await?;
+    tx.commit_untold().await?;
     tokens(anyone, &session, Some(next)).await
 }
 
