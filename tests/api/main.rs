@@ -7,11 +7,15 @@ mod agencies;
 mod architecture;
 mod contract;
 mod database;
+mod sessions;
 mod sweeps;
+mod users;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
 fn cases() -> Vec<support::case::Case> {
     let mut cases = Vec::new();
     cases.extend(agencies::cases());
+    cases.extend(users::cases());
+    cases.extend(sessions::cases());
     cases
 }

@@ -38,6 +38,11 @@ impl Session {
             .with("actor_id", serde_json::json!(self.actor_id))
             .with("client_id", serde_json::json!(self.client_id))
     }
+
+    /// Its end and the reason, one of the words that the table knows.
+    pub fn revoked(&self, region: RegionCode, reason: &'static str) -> Change {
+        self.told("revoked", region).with("revoked_reason", serde_json::json!(reason))
+    }
 }
 
 /// A session that stands, whose it is, and the region of that account.
@@ -121,6 +126,20 @@ pub async fn revoke(tx: &mut Tx, session: Uuid, reason: &'static str) -> Result<
     Ok(ended == 1)
 }
 
+/// Ends all of an account's own standing sessions but one, and answers them. Whoever asks is the scope.
+pub async fn revoke_others(tx: &mut Tx, actor: Uuid, but: Uuid, reason: &'static str) -> Result<Vec<Session>> {
+    let standing = sessions::table
+        .filter(sessions::actor_id.eq(actor))
+        .filter(sessions::id.ne(but))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::expires_at.gt(now));
+    Ok(diesel::update(standing)
+        .set((sessions::revoked_at.eq(now), sessions::revoked_reason.eq(reason)))
+        .returning(Session::as_returning())
+        .get_results(&mut tx.on())
+        .await?)
+}
+
 /// A page of an account's own standing sessions in id order. Whoever asks is the scope.
 pub async fn list(db: &impl Scoped, actor: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Session>> {
     let mut query = sessions::table
@@ -135,18 +154,6 @@ pub async fn list(db: &impl Scoped, actor: Uuid, after: Option<Uuid>, limit: i64
         query = query.filter(sessions::id.gt(after));
     }
     Ok(query.load(&mut db.on()).await?)
-}
-
-/// One of an account's own standing sessions.
-pub async fn find(db: &impl Scoped, actor: Uuid, id: Uuid) -> Result<Session> {
-    Ok(sessions::table
-        .select(Session::as_select())
-        .filter(sessions::actor_id.eq(actor))
-        .filter(sessions::id.eq(id))
-        .filter(sessions::revoked_at.is_null())
-        .filter(sessions::expires_at.gt(now))
-        .first(&mut db.on())
-        .await?)
 }
 
 /// Deletes sessions, and with them their refresh tokens, a month after they ended; the changes keep who signed in when.

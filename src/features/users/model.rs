@@ -1,5 +1,6 @@
 //! Rules of accounts: names, passwords, lock-out, and which role fits where. Pure.
 
+use chrono::Datelike;
 use serde::{Deserialize, Deserializer};
 use utoipa::openapi::schema::{KnownFormat, ObjectBuilder, Schema, SchemaFormat, SchemaType, Type};
 use utoipa::{PartialSchema, ToSchema, openapi::RefOr};
@@ -102,6 +103,15 @@ impl PartialSchema for Secret {
 }
 
 impl ToSchema for Secret {}
+
+/// For validator: a day that somebody can have meant.
+pub fn calendar_day(day: &chrono::NaiveDate) -> std::result::Result<(), validator::ValidationError> {
+    if (1900..2200).contains(&day.year()) {
+        Ok(())
+    } else {
+        Err(validator::ValidationError::new("calendar_day").with_message("A day between 1900 and 2199.".into()))
+    }
+}
 
 /// Failures before an account is suspended.
 pub const FAILURES: i32 = 5;

@@ -15,13 +15,13 @@ use crate::platform::api::Api;
 use crate::platform::changes::NoFilter;
 use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::RegionCode;
-use crate::platform::list::{List, Path};
+use crate::platform::list::List;
 use crate::platform::policy::{OwnAccount, POLICY, Role};
 use crate::platform::session;
 use crate::platform::valid::Valid;
 
 pub(super) fn operations(api: &mut Api) {
-    mount!(api, me, change_password, list, end);
+    mount!(api, me, change_password, list, revoke_others);
 }
 
 /// A region by code and name.
@@ -181,18 +181,27 @@ async fn list(access: Access<OwnAccount>, list: List<NoFilter>) -> Result<Page<S
     ))
 }
 
-/// End one of my sessions
+/// How many sessions ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct OthersEnded {
+    /// So many sessions.
+    sessions: usize,
+}
+
+/// End my other sessions
 ///
-/// For a lost telephone: its tokens stop within a second, everywhere.
-#[utoipa::path(post, path = "/me/sessions/{id}/revoke")]
-async fn end(access: Access<OwnAccount>, Path(id): Path<Uuid>) -> Result<NoContent> {
-    let mut tx = access.write().await?;
-    let session = store::find(&tx, access.actor().id, id).await?;
-    if !store::revoke(&mut tx, id, "logout").await? {
-        return Err(Code::NotFound.into());
+/// For a lost telephone: all tokens but those of this session stop within a second, everywhere.
+#[utoipa::path(post, path = "/me/sessions/revoke-others")]
+async fn revoke_others(access: Access<OwnAccount>) -> Result<Item<OthersEnded>> {
+    let (actor, mut tx) = (access.actor(), access.write().await?);
+    let ended = store::revoke_others(&mut tx, actor.id, actor.session, "logout").await?;
+    let told = |session: &Session| session.revoked(actor.region.clone(), "logout");
+    let changes: Vec<_> = ended.iter().map(told).collect();
+    if !changes.is_empty() {
+        tx.commit_all(changes).await?;
     }
-    let change = session.told("revoked", access.actor().region.clone()).with("revoked_reason", serde_json::json!("logout"));
-    tx.commit([change]).await?;
-    access.platform().actors.forget(id);
-    Ok(NoContent)
+    for session in &ended {
+        access.platform().actors.forget(session.id);
+    }
+    Ok(Item(OthersEnded { sessions: ended.len() }))
 }

@@ -213,7 +213,7 @@ async fn refresh(anyone: &Anyone, token: &str, client_id: &str) -> Result<Tokens
     }
     if !store::spend(&mut tx, &hash).await? {
         store::revoke(&mut tx, session.id, "reuse_detected").await?;
-        let change = session.told("revoked", region).with("revoked_reason", serde_json::json!("reuse_detected"));
+        let change = session.revoked(region, "reuse_detected");
         tx.commit([change]).await?;
         platform.actors.forget(session.id);
         return Err(Code::InvalidGrant.into());
@@ -268,7 +268,7 @@ async fn revoke(anyone: Anyone, Form(body): Form<TokenForm>) -> Result<Ended> {
     let Some((Standing { session, region, .. }, _)) = look_at(platform, &body.token).await? else { return Ok(Ended) };
     let mut tx = platform.write_as(session.actor_id, Some(anyone.request_id()), region.clone()).await?;
     if store::revoke(&mut tx, session.id, "logout").await? {
-        let change = session.told("revoked", region).with("revoked_reason", serde_json::json!("logout"));
+        let change = session.revoked(region, "logout");
         tx.commit([change]).await?;
     }
     platform.actors.forget(session.id);
