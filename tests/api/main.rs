@@ -8,6 +8,7 @@ mod architecture;
 mod contract;
 mod database;
 mod sessions;
+mod faults;
 mod sweeps;
 mod users;
 

@@ -75,7 +75,8 @@ async fn tokens_are_given_refreshed_looked_at_and_ended() {
     assert_eq!(first.headers["cache-control"], "no-store");
     assert_eq!((&first.body["token_type"], &first.body["expires_in"]), (&json!("Bearer"), &json!(600)));
     let access = first.body["access_token"].as_str().unwrap();
-    let part = |at: usize| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(access.split('.').nth(at).unwrap()).unwrap()).unwrap() };
+    let part =
+        |at: usize| -> Value { serde_json::from_slice(&URL_SAFE_NO_PAD.decode(access.split('.').nth(at).unwrap()).unwrap()).unwrap() };
     let (header, claims) = (part(0), part(1));
     assert_eq!((&header["typ"], &header["alg"]), (&json!("at+jwt"), &json!("EdDSA")));
     assert_eq!((&claims["aud"], &claims["client_id"]), (&json!("entas"), &json!("lapangan")));
@@ -88,7 +89,8 @@ async fn tokens_are_given_refreshed_looked_at_and_ended() {
 
     // A refresh names the same client.
     refresh(&nobody, &first.body["refresh_token"]).await.refused(400, "invalid_grant");
-    let next = [("grant_type", "refresh_token"), ("refresh_token", first.body["refresh_token"].as_str().unwrap()), ("client_id", "lapangan")];
+    let next =
+        [("grant_type", "refresh_token"), ("refresh_token", first.body["refresh_token"].as_str().unwrap()), ("client_id", "lapangan")];
     let second = token(&nobody, &next).await.expect(200);
     assert_ne!(second.body["refresh_token"], first.body["refresh_token"]);
     let signed_in = Client { token: Some(second.body["access_token"].as_str().unwrap().into()), actor: name.clone(), ..nobody.clone() };
@@ -116,7 +118,10 @@ async fn tokens_are_given_refreshed_looked_at_and_ended() {
     assert_eq!(post(&gateway, "/oauth/introspect", &fresh).await.expect(200).body, json!({"active": false}));
 
     let told = told(&world, "sessions").await;
-    assert_eq!(told.iter().map(|row| (row.0.as_str(), row.2.as_str())).collect::<Vec<_>>(), [("created", name.as_str()), ("revoked", &name)]);
+    assert_eq!(
+        told.iter().map(|row| (row.0.as_str(), row.2.as_str())).collect::<Vec<_>>(),
+        [("created", name.as_str()), ("revoked", &name)]
+    );
     let text = format!("{told:?}");
     for secret in [PASSWORD, "eyJ", second.body["refresh_token"].as_str().unwrap()] {
         assert!(!text.contains(secret));
@@ -162,7 +167,8 @@ async fn a_session_ends_when_it_is_idle_and_after_seven_days() {
     let left = "SELECT extract(epoch FROM max(expires_at) - now())::float8 FROM sessions WHERE client_id = 'entas'";
     let hours = async || world.sql().await.query_one(left, &[]).await.unwrap().get::<_, f64>(0) / 3600.0;
     assert!((11.9..=12.0).contains(&hours().await));
-    let age = "UPDATE sessions SET created_at = now() - interval '167 hours', expires_at = now() + interval '1 minute' WHERE client_id = 'entas'";
+    let age =
+        "UPDATE sessions SET created_at = now() - interval '167 hours', expires_at = now() + interval '1 minute' WHERE client_id = 'entas'";
     world.sql().await.execute(age, &[]).await.unwrap();
     now = refresh(&nobody, &now.body["refresh_token"]).await.expect(200);
     assert!((0.9..=1.0).contains(&hours().await), "an hour is left of the seven days");
@@ -222,7 +228,10 @@ async fn the_database_suspends_as_long_as_the_model_says_and_success_forgets() {
         let sql = world.sql().await;
         sql.execute("UPDATE actors SET failed_logins = $1, locked_until = now() WHERE id = $2", &[&failed, &id]).await.unwrap();
         token(&nobody, &wrong).await.refused(400, "invalid_grant");
-        let row = sql.query_one("SELECT extract(epoch FROM locked_until - now())::float8, failed_logins FROM actors WHERE id = $1", &[&id]).await.unwrap();
+        let row = sql
+            .query_one("SELECT extract(epoch FROM locked_until - now())::float8, failed_logins FROM actors WHERE id = $1", &[&id])
+            .await
+            .unwrap();
         let left: f64 = row.get(0);
         assert!((seconds - 5.0..=seconds).contains(&left) && row.get::<_, i32>(1) == failed + 1, "{failed}: {left}");
     }
@@ -268,7 +277,10 @@ async fn malformed_token_requests_are_told_in_both_languages() {
             assert_eq!(answer.headers["www-authenticate"], "Basic realm=\"entas\"");
         }
     }
-    nobody.send(Method::POST, "/oauth/token", &[("content-type", "application/json")], Some(b"{}".to_vec())).await.refused(415, "media_type");
+    nobody
+        .send(Method::POST, "/oauth/token", &[("content-type", "application/json")], Some(b"{}".to_vec()))
+        .await
+        .refused(415, "media_type");
     let broken = Some(b"grant_type=%ff".to_vec());
     nobody.send(Method::POST, "/oauth/token", &[("content-type", FORM)], broken).await.refused(400, "invalid_request");
     // Swagger's console sends an empty Basic header with a password.

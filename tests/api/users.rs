@@ -195,7 +195,8 @@ async fn an_assignment_that_counted_keeps_its_days() {
     }
     admin.send(reqwest::Method::DELETE, &one, &[], None).await.expect(204);
     let ended = admin.get(&one).await.expect(200);
-    let today: chrono::NaiveDate = world.sql().await.query_one("SELECT current_date::text", &[]).await.unwrap().get::<_, String>(0).parse().unwrap();
+    let today: chrono::NaiveDate =
+        world.sql().await.query_one("SELECT current_date::text", &[]).await.unwrap().get::<_, String>(0).parse().unwrap();
     assert_eq!(ended.body["valid_to"], today.pred_opt().unwrap().to_string());
     admin.send(reqwest::Method::DELETE, &one, &[], None).await.expect(204);
     assert_eq!(admin.get(&one).await.expect(200).etag(), ended.etag(), "the second time changes nothing");
@@ -212,7 +213,10 @@ async fn nobody_hands_out_what_lies_beyond_them() {
     }
     // Well formed, in the scope, and in no list.
     admin.post(&assignments, json!({"role": "village_head", "region_code": "62.02.09.9999"})).await.refused(404, "region_not_found");
-    admin.post("/users", json!({"user_name": fresh(), "display_name": "X", "region_code": "62.02.99", "password": PASSWORD})).await.refused(404, "region_not_found");
+    admin
+        .post("/users", json!({"user_name": fresh(), "display_name": "X", "region_code": "62.02.99", "password": PASSWORD}))
+        .await
+        .refused(404, "region_not_found");
     for (role, region, agency) in [
         ("coordinator", "62.02.09", None),
         ("village_head", "62.02", None),
@@ -322,7 +326,10 @@ async fn a_service_account_tells_its_secret_once_and_rotates_it() {
     let form: Vec<(&str, &str)> = form.iter().map(|(name, value)| (*name, value.as_str())).collect();
     super::sessions::token(&world.nobody(), &form).await.expect(200);
     // People and systems share one namespace.
-    admin.post("/users", json!({"user_name": id, "display_name": "X", "region_code": "62.02", "password": PASSWORD})).await.refused(409, "user_name_taken");
+    admin
+        .post("/users", json!({"user_name": id, "display_name": "X", "region_code": "62.02", "password": PASSWORD}))
+        .await
+        .refused(409, "user_name_taken");
 }
 
 #[actix_web::test]
@@ -344,7 +351,8 @@ async fn the_demo_has_every_role_twice_and_may_be_made_again() {
         let twin = sign_in(&world, &format!("{}-2", role.name()), "entas-demo").await.get("/me").await.expect(200);
         let (me, twin) = (&me.body["assignments"][0], &twin.body["assignments"][0]);
         assert_eq!((&me["role"], &twin["role"]), (&json!(role.name()), &json!(role.name())));
-        let next_door = if me["agency_id"].is_null() { me["region_code"] != twin["region_code"] } else { me["agency_id"] != twin["agency_id"] };
+        let next_door =
+            if me["agency_id"].is_null() { me["region_code"] != twin["region_code"] } else { me["agency_id"] != twin["agency_id"] };
         assert!(next_door, "{} {} {}", role.name(), me, twin);
     }
 }
