@@ -40,19 +40,19 @@ pub async fn hash(secret: &Secret) -> Result<String> {
     .context("hashing")?
 }
 
-/// Whether the secret is the one that was hashed. Without a hash it takes as long and is false.
-pub async fn verify(turn: Turn, hash: Option<String>, secret: &Secret) -> Result<bool> {
+/// Whether the secret is the one that was hashed. Without a hash it takes as long and is false. The turn comes back, so that
+/// a failure is counted before the next one is checked.
+pub async fn verify(turn: Turn, hash: Option<String>, secret: &Secret) -> Result<(bool, Turn)> {
     let secret = secret.reveal().to_owned();
     tokio::task::spawn_blocking(move || {
-        // Held to the end of the work, even when the request goes away.
-        let _turn = turn.0;
         let known = hash.is_some();
         let hash = match hash {
             Some(hash) => hash,
             None => nobodys()?.to_owned(),
         };
         let same = PasswordVerifier::<str>::verify_password(&Argon2::default(), secret.as_bytes(), &hash).is_ok();
-        Ok(same && known)
+        // The turn is in here to the end of the work, even when the request goes away.
+        Ok((same && known, turn))
     })
     .await
     .context("hashing")?
@@ -89,8 +89,8 @@ mod tests {
         let secret = random().unwrap();
         let stored = hash(&secret).await.unwrap();
         assert!(stored.starts_with("$argon2id$v=19$m=19456,t=2,p=1$"), "{stored}");
-        assert!(verify(turn().await.unwrap(), Some(stored.clone()), &secret).await.unwrap());
-        assert!(!verify(turn().await.unwrap(), Some(stored), &random().unwrap()).await.unwrap());
-        assert!(!verify(turn().await.unwrap(), None, &secret).await.unwrap());
+        assert!(verify(turn().await.unwrap(), Some(stored.clone()), &secret).await.unwrap().0);
+        assert!(!verify(turn().await.unwrap(), Some(stored), &random().unwrap()).await.unwrap().0);
+        assert!(!verify(turn().await.unwrap(), None, &secret).await.unwrap().0);
     }
 }

@@ -48,7 +48,7 @@ async fn try_prove(services: &Services, kind: Kind, name: &str, secret: &Secret,
     if let Some(seconds) = suspended {
         return Err(Error::RefusedFor(Code::LockedOut, seconds));
     }
-    let right = secrets::verify(turn, account.as_ref().and_then(|account| account.secret_hash.clone()), secret).await?;
+    let (right, _turn) = secrets::verify(turn, account.as_ref().and_then(|account| account.secret_hash.clone()), secret).await?;
     let Some(account) = account else {
         STRANGERS.count(kind, name);
         return Err(sign_in_refused(kind));
@@ -75,7 +75,13 @@ async fn count_failure(services: &Services, account: &Account, request_id: Uuid)
 
 /// Failures under names that no account has, so that a suspension does not tell which names exist. Kept by each replica for
 /// itself, forgotten after an hour.
-struct Strangers(Mutex<HashMap<[u8; 32], (i32, Instant, Option<Instant>)>>);
+struct Strangers(Mutex<HashMap<[u8; 32], Stranger>>);
+
+struct Stranger {
+    failed: i32,
+    at: Instant,
+    until: Option<Instant>,
+}
 
 static STRANGERS: LazyLock<Strangers> = LazyLock::new(|| Strangers(Mutex::default()));
 const STRANGERS_KEPT: usize = 10_000;
@@ -89,7 +95,7 @@ impl Strangers {
 
     fn suspended_for(&self, kind: Kind, name: &str) -> Option<u64> {
         let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let until = known.get(&Self::key(kind, name))?.2?;
+        let until = known.get(&Self::key(kind, name))?.until?;
         let left = until.checked_duration_since(Instant::now())?;
         Some(left.as_secs() + 1)
     }
@@ -97,17 +103,18 @@ impl Strangers {
     fn count(&self, kind: Kind, name: &str) {
         let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= STRANGERS_KEPT {
-            known.retain(|_, (_, at, _)| at.elapsed() < STRANGERS_FOR);
+            known.retain(|_, stranger| stranger.at.elapsed() < STRANGERS_FOR);
         }
         if known.len() >= STRANGERS_KEPT {
             known.clear();
         }
         let now = Instant::now();
-        let (failed, at, until) = known.entry(Self::key(kind, name)).or_insert((0, now, None));
-        *failed = failed.saturating_add(1);
-        *at = now;
-        *until =
-            model::suspension(*failed).and_then(|seconds| u64::try_from(seconds).ok()).map(|seconds| now + Duration::from_secs(seconds));
+        let stranger = known.entry(Self::key(kind, name)).or_insert(Stranger { failed: 0, at: now, until: None });
+        stranger.failed = stranger.failed.saturating_add(1);
+        stranger.at = now;
+        stranger.until = model::suspension(stranger.failed)
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map(|seconds| now + Duration::from_secs(seconds));
     }
 }
 
