@@ -3,10 +3,14 @@
 use crate::platform::api::Api;
 use crate::platform::jobs::Jobs;
 
+/// Programs, action plans, activities.
+pub mod action_plans;
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
 /// Registered sources and their releases.
 pub mod datasets;
+/// Aid planned for families, delivered or cancelled.
+pub mod interventions;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
 /// The Kemendagri region list.
@@ -22,6 +26,8 @@ pub fn operations(api: &mut Api) {
     agencies::operations(api);
     users::operations(api);
     sessions::operations(api);
+    action_plans::operations(api);
+    interventions::operations(api);
     ops::operations(api);
 }
 

@@ -20,6 +20,8 @@ pub mod error;
 pub mod form;
 /// The same request twice.
 pub mod idempotency;
+/// Fixed SQL, kept prepared.
+pub mod fixed;
 /// Identifiers.
 pub mod ids;
 /// Long work.

@@ -3,12 +3,14 @@
 
 mod support;
 
+mod action_plans;
 mod agencies;
 mod architecture;
 mod contract;
 mod database;
 mod sessions;
 mod faults;
+mod interventions;
 mod sweeps;
 mod users;
 
@@ -18,5 +20,7 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(agencies::cases());
     cases.extend(users::cases());
     cases.extend(sessions::cases());
+    cases.extend(action_plans::cases());
+    cases.extend(interventions::cases());
     cases
 }

@@ -189,6 +189,7 @@ async fn an_assignment_that_counted_keeps_its_days() {
     for (field, value) in [("valid_from", json!(null)), ("valid_from", json!("1899-12-31")), ("role", json!("coordinator"))] {
         admin.patch(&one, &edited.etag(), json!({field: value})).await.refused(422, "invalid");
     }
+    admin.send(reqwest::Method::DELETE, &one, &[("if-match", "\"1\"")], None).await.refused(412, "version_stale");
     admin.send(reqwest::Method::DELETE, &one, &[], None).await.expect(204);
     let ended = admin.get(&one).await.expect(200);
     let today: chrono::NaiveDate =

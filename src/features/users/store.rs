@@ -14,7 +14,7 @@ use super::model::{FAILURES, Kind};
 use crate::platform::access::{Scope, Within, under};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::{Scoped, Tx};
-use crate::platform::edit::IfMatch;
+use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
 use crate::schema::{actors, assignments};
@@ -176,7 +176,7 @@ pub async fn find_named(db: &impl Scoped, kind: Kind, name: &str) -> Result<Opti
 
 /// One account to change: in the scope, locked, and with no assignment beyond the scope. Whoever could reset the password
 /// of an account that also acts for the province would hold the province's rights.
-pub async fn find_to_change(tx: &Tx, kind: Kind, id: Uuid, expected: Option<IfMatch>) -> Result<Account> {
+pub async fn find_to_change(tx: &Tx, kind: Kind, id: Uuid, expected: IfGiven) -> Result<Account> {
     let row: Account = actors::table
         .select(Account::as_select())
         .filter(tx.scope().within(actors::region_code))
@@ -195,9 +195,7 @@ pub async fn find_to_change(tx: &Tx, kind: Kind, id: Uuid, expected: Option<IfMa
     if beyond > 0 {
         return Err(Code::AccountBeyond.into());
     }
-    if let Some(expected) = expected {
-        expected.demand(row.version)?;
-    }
+    expected.demand(row.version)?;
     Ok(row)
 }
 

@@ -277,7 +277,7 @@ async fn revoke(anyone: Anyone, Form(body): Form<TokenForm>) -> Result<Ended> {
 
 /// What kind of token it is, with its claims if it is an access token.
 enum Presented {
-    Access(crate::platform::session::Claims),
+    Access(std::sync::Arc<crate::platform::session::Claims>),
     Refresh { used: bool },
 }
 
@@ -352,8 +352,8 @@ async fn introspect(access: Access<OwnAccount>, Form(body): Form<TokenForm>) -> 
             token_type: Some("Bearer"),
             exp: Some(claims.exp),
             iat: Some(claims.iat),
-            iss: Some(claims.iss),
-            aud: Some(claims.aud),
+            iss: Some(claims.iss.clone()),
+            aud: Some(claims.aud.clone()),
             jti: Some(claims.jti),
             ..common
         },

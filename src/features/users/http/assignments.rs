@@ -15,7 +15,7 @@ use crate::platform::answers::{Created, Found, NoContent, Page, Resource};
 use crate::platform::api::Api;
 use crate::platform::changes::{Change, NoFilter, Tracked};
 use crate::platform::db::Tx;
-use crate::platform::edit::Edit;
+use crate::platform::edit::{Edit, IfGiven};
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
@@ -181,10 +181,11 @@ async fn edit_of(
     Ok(Found(AssignmentOut::of(kind, new)))
 }
 
-async fn end_of(access: &Access<UsersWrite>, kind: Kind, account: Uuid, id: Uuid) -> Result<NoContent> {
+async fn end_of(access: &Access<UsersWrite>, kind: Kind, account: Uuid, id: Uuid, expected: IfGiven) -> Result<NoContent> {
     let mut tx = access.write().await?;
     let account = appointee(access, &tx, kind, account).await?;
     let old = store::assignment_to_change(&tx, account.id, id).await?;
+    expected.demand(old.version)?;
     let today = store::today(&tx).await?;
     let Some(yesterday) = today.pred_opt() else { return Err(Code::StepNotAllowed.into()) };
     if old.valid_to.is_some_and(|last| last <= yesterday) {
@@ -251,8 +252,12 @@ mod people {
     /// At once: it stops within a second, everywhere, and stays in the list with yesterday as its last day. One that began today
     /// or later is removed. Ending it twice is no fault.
     #[utoipa::path(delete, path = "/users/{id}/assignments/{assignment_id}")]
-    pub async fn end_assignment(access: Access<UsersWrite>, Path((account, id)): Path<(Uuid, Uuid)>) -> Result<NoContent> {
-        end_of(&access, Kind::Person, account, id).await
+    pub async fn end_assignment(
+        access: Access<UsersWrite>,
+        Path((account, id)): Path<(Uuid, Uuid)>,
+        expected: IfGiven,
+    ) -> Result<NoContent> {
+        end_of(&access, Kind::Person, account, id, expected).await
     }
 }
 
@@ -303,7 +308,11 @@ mod services {
     /// At once: it stops within a second, everywhere, and stays in the list with yesterday as its last day. One that began today
     /// or later is removed. Ending it twice is no fault.
     #[utoipa::path(delete, path = "/service-accounts/{id}/assignments/{assignment_id}")]
-    pub async fn end_assignment(access: Access<UsersWrite>, Path((account, id)): Path<(Uuid, Uuid)>) -> Result<NoContent> {
-        end_of(&access, Kind::Service, account, id).await
+    pub async fn end_assignment(
+        access: Access<UsersWrite>,
+        Path((account, id)): Path<(Uuid, Uuid)>,
+        expected: IfGiven,
+    ) -> Result<NoContent> {
+        end_of(&access, Kind::Service, account, id, expected).await
     }
 }

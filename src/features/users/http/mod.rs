@@ -17,7 +17,7 @@ use crate::platform::access::Access;
 use crate::platform::answers::Page;
 use crate::platform::api::Api;
 use crate::platform::changes::{self, ChangeOut, NoFilter};
-use crate::platform::edit::IfMatch;
+use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
 use crate::platform::list::List;
@@ -87,10 +87,12 @@ async fn create_of(access: &Access<UsersWrite>, kind: Kind, wish: Wish, secret: 
     Ok(row)
 }
 
+const EDITED: &str = "edited";
+
 /// What a change of an account changes.
-#[derive(Default)]
 struct Turn<'a> {
-    expected: Option<IfMatch>,
+    action: &'static str,
+    expected: IfGiven,
     display_name: Option<String>,
     status: Option<AccountStatus>,
     secret: Option<&'a Secret>,
@@ -98,8 +100,15 @@ struct Turn<'a> {
     reason: Option<String>,
 }
 
+impl Turn<'_> {
+    /// Nothing yet, told under this name.
+    fn of(action: &'static str, expected: impl Into<IfGiven>) -> Self {
+        Turn { action, expected: expected.into(), display_name: None, status: None, secret: None, unlock: false, reason: None }
+    }
+}
+
 /// Changes an account and ends the sessions that it may not keep.
-async fn turn(access: &Access<UsersWrite>, kind: Kind, id: Uuid, action: &'static str, turn: Turn<'_>) -> Result<Account> {
+async fn turn(access: &Access<UsersWrite>, kind: Kind, id: Uuid, turn: Turn<'_>) -> Result<Account> {
     let own = access.actor().id == id;
     if own && (turn.secret.is_some() || turn.status.is_some()) {
         return Err(Code::OwnAccountKept.into());
@@ -118,7 +127,7 @@ async fn turn(access: &Access<UsersWrite>, kind: Kind, id: Uuid, action: &'stati
     new.display_name = turn.display_name.unwrap_or(new.display_name);
     new.status = turn.status.map_or(new.status, |status| status.name().into());
     // A step says what it does; an edit may say again what stands there.
-    if turn.expected.is_none() && turn.status.is_some() && new.status == old.status {
+    if turn.action != EDITED && turn.status.is_some() && new.status == old.status {
         return Err(Code::StepNotAllowed.into());
     }
     if turn.unlock || hash.is_some() {
@@ -132,7 +141,7 @@ async fn turn(access: &Access<UsersWrite>, kind: Kind, id: Uuid, action: &'stati
         (false, true) => Some("secret_changed"),
         (false, false) => None,
     };
-    let mut change = old.turned(action, &new).because(turn.reason);
+    let mut change = old.turned(turn.action, &new).because(turn.reason);
     if replaced {
         change = change.with("secret", json!({"changed": true}));
     }

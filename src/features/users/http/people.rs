@@ -8,13 +8,13 @@ use validator::Validate;
 
 use super::super::model::{AccountStatus, Kind, Secret, account_name};
 use super::super::store::{self, Account};
-use super::{AccountFilter, Reason, Turn, Wish, create_of, history_of, list_of, turn};
+use super::{AccountFilter, EDITED, Reason, Turn, Wish, create_of, history_of, list_of, turn};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
 use crate::platform::api::Api;
 use crate::platform::changes::{ChangeOut, NoFilter};
-use crate::platform::edit::Edit;
+use crate::platform::edit::{Edit, IfGiven};
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
@@ -153,35 +153,50 @@ async fn fetch(access: Access<UsersRead>, Path(id): Path<Uuid>) -> Result<Found<
 #[utoipa::path(patch, path = "/users/{id}")]
 async fn edit(access: Access<UsersWrite>, Path(id): Path<Uuid>, edit: Edit<UserUpdate>) -> Result<Found<UserOut>> {
     let UserUpdate { display_name, status, password } = edit.patch;
-    let change = Turn { expected: Some(edit.expected), display_name, status, secret: password.as_ref(), ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Person, id, "edited", change).await?.into()))
+    let change = Turn { display_name, status, secret: password.as_ref(), ..Turn::of(EDITED, edit.expected) };
+    Ok(Found(turn(&access, Kind::Person, id, change).await?.into()))
 }
 
 /// Disable a person's account
 ///
 /// Its sessions end within a second, everywhere; its history stays. 409 when it is disabled already.
 #[utoipa::path(post, path = "/users/{id}/disable")]
-async fn disable(access: Access<UsersWrite>, Path(id): Path<Uuid>, Optional(body): Optional<Reason>) -> Result<Found<UserOut>> {
-    let change = Turn { status: Some(AccountStatus::Disabled), reason: body.reason, ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Person, id, "disabled", change).await?.into()))
+async fn disable(
+    access: Access<UsersWrite>,
+    Path(id): Path<Uuid>,
+    expected: IfGiven,
+    Optional(body): Optional<Reason>,
+) -> Result<Found<UserOut>> {
+    let change = Turn { status: Some(AccountStatus::Disabled), reason: body.reason, ..Turn::of("disabled", expected) };
+    Ok(Found(turn(&access, Kind::Person, id, change).await?.into()))
 }
 
 /// Enable a person's account
 ///
 /// The person signs in anew. 409 when it is active already.
 #[utoipa::path(post, path = "/users/{id}/enable")]
-async fn enable(access: Access<UsersWrite>, Path(id): Path<Uuid>, Optional(body): Optional<Reason>) -> Result<Found<UserOut>> {
-    let change = Turn { status: Some(AccountStatus::Active), reason: body.reason, ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Person, id, "enabled", change).await?.into()))
+async fn enable(
+    access: Access<UsersWrite>,
+    Path(id): Path<Uuid>,
+    expected: IfGiven,
+    Optional(body): Optional<Reason>,
+) -> Result<Found<UserOut>> {
+    let change = Turn { status: Some(AccountStatus::Active), reason: body.reason, ..Turn::of("enabled", expected) };
+    Ok(Found(turn(&access, Kind::Person, id, change).await?.into()))
 }
 
 /// Unlock a person's account
 ///
 /// Forgets failed sign-ins and ends the suspension they brought.
 #[utoipa::path(post, path = "/users/{id}/unlock")]
-async fn unlock(access: Access<UsersWrite>, Path(id): Path<Uuid>, Optional(body): Optional<Reason>) -> Result<Found<UserOut>> {
-    let change = Turn { unlock: true, reason: body.reason, ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Person, id, "unlocked", change).await?.into()))
+async fn unlock(
+    access: Access<UsersWrite>,
+    Path(id): Path<Uuid>,
+    expected: IfGiven,
+    Optional(body): Optional<Reason>,
+) -> Result<Found<UserOut>> {
+    let change = Turn { unlock: true, reason: body.reason, ..Turn::of("unlocked", expected) };
+    Ok(Found(turn(&access, Kind::Person, id, change).await?.into()))
 }
 
 /// List an account's history

@@ -9,13 +9,13 @@ use validator::Validate;
 use super::super::model::{AccountStatus, Kind, account_name};
 use super::super::secrets;
 use super::super::store::{self, Account};
-use super::{AccountFilter, Reason, Turn, Wish, create_of, history_of, list_of, turn};
+use super::{AccountFilter, EDITED, Reason, Turn, Wish, create_of, history_of, list_of, turn};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
 use crate::platform::api::Api;
 use crate::platform::changes::{ChangeOut, NoFilter};
-use crate::platform::edit::Edit;
+use crate::platform::edit::{Edit, IfGiven};
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
@@ -163,35 +163,50 @@ async fn fetch(access: Access<UsersRead>, Path(id): Path<Uuid>) -> Result<Found<
 #[utoipa::path(patch, path = "/service-accounts/{id}")]
 async fn edit(access: Access<UsersWrite>, Path(id): Path<Uuid>, edit: Edit<ServiceAccountUpdate>) -> Result<Found<ServiceAccountOut>> {
     let ServiceAccountUpdate { display_name, status } = edit.patch;
-    let change = Turn { expected: Some(edit.expected), display_name, status, ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Service, id, "edited", change).await?.into()))
+    let change = Turn { display_name, status, ..Turn::of(EDITED, edit.expected) };
+    Ok(Found(turn(&access, Kind::Service, id, change).await?.into()))
 }
 
 /// Disable a service account
 ///
 /// Its sessions end within a second, everywhere. 409 when it is disabled already.
 #[utoipa::path(post, path = "/service-accounts/{id}/disable")]
-async fn disable(access: Access<UsersWrite>, Path(id): Path<Uuid>, Optional(body): Optional<Reason>) -> Result<Found<ServiceAccountOut>> {
-    let change = Turn { status: Some(AccountStatus::Disabled), reason: body.reason, ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Service, id, "disabled", change).await?.into()))
+async fn disable(
+    access: Access<UsersWrite>,
+    Path(id): Path<Uuid>,
+    expected: IfGiven,
+    Optional(body): Optional<Reason>,
+) -> Result<Found<ServiceAccountOut>> {
+    let change = Turn { status: Some(AccountStatus::Disabled), reason: body.reason, ..Turn::of("disabled", expected) };
+    Ok(Found(turn(&access, Kind::Service, id, change).await?.into()))
 }
 
 /// Enable a service account
 ///
 /// 409 when it is active already.
 #[utoipa::path(post, path = "/service-accounts/{id}/enable")]
-async fn enable(access: Access<UsersWrite>, Path(id): Path<Uuid>, Optional(body): Optional<Reason>) -> Result<Found<ServiceAccountOut>> {
-    let change = Turn { status: Some(AccountStatus::Active), reason: body.reason, ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Service, id, "enabled", change).await?.into()))
+async fn enable(
+    access: Access<UsersWrite>,
+    Path(id): Path<Uuid>,
+    expected: IfGiven,
+    Optional(body): Optional<Reason>,
+) -> Result<Found<ServiceAccountOut>> {
+    let change = Turn { status: Some(AccountStatus::Active), reason: body.reason, ..Turn::of("enabled", expected) };
+    Ok(Found(turn(&access, Kind::Service, id, change).await?.into()))
 }
 
 /// Unlock a service account
 ///
 /// Forgets failed sign-ins and ends the suspension they brought.
 #[utoipa::path(post, path = "/service-accounts/{id}/unlock")]
-async fn unlock(access: Access<UsersWrite>, Path(id): Path<Uuid>, Optional(body): Optional<Reason>) -> Result<Found<ServiceAccountOut>> {
-    let change = Turn { unlock: true, reason: body.reason, ..Turn::default() };
-    Ok(Found(turn(&access, Kind::Service, id, "unlocked", change).await?.into()))
+async fn unlock(
+    access: Access<UsersWrite>,
+    Path(id): Path<Uuid>,
+    expected: IfGiven,
+    Optional(body): Optional<Reason>,
+) -> Result<Found<ServiceAccountOut>> {
+    let change = Turn { unlock: true, reason: body.reason, ..Turn::of("unlocked", expected) };
+    Ok(Found(turn(&access, Kind::Service, id, change).await?.into()))
 }
 
 /// Rotate a service account's secret
@@ -201,11 +216,12 @@ async fn unlock(access: Access<UsersWrite>, Path(id): Path<Uuid>, Optional(body)
 async fn rotate_secret(
     access: Access<UsersWrite>,
     Path(id): Path<Uuid>,
+    expected: IfGiven,
     Optional(body): Optional<Reason>,
 ) -> Result<Found<ServiceAccountOut>> {
     let secret = secrets::random()?;
-    let change = Turn { secret: Some(&secret), reason: body.reason, ..Turn::default() };
-    let row = turn(&access, Kind::Service, id, "secret_rotated", change).await?;
+    let change = Turn { secret: Some(&secret), reason: body.reason, ..Turn::of("secret_rotated", expected) };
+    let row = turn(&access, Kind::Service, id, change).await?;
     Ok(Found(ServiceAccountOut { client_secret: Some(secret.into_text()), ..row.into() }))
 }
 
