@@ -17,11 +17,17 @@ pub mod interventions;
 pub mod ops;
 /// The Kemendagri region list.
 pub mod regions;
+/// Signing in and out, one's own account.
+pub mod sessions;
+/// Accounts and assignments.
+pub mod users;
 
 /// The operations of every feature.
 pub fn operations(api: &mut Api) {
     regions::operations(api);
     agencies::operations(api);
+    users::operations(api);
+    sessions::operations(api);
     action_plans::operations(api);
     interventions::operations(api);
     beneficiaries::operations(api);

@@ -28,13 +28,13 @@ use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::access::{Actor, Asked, Held};
-use super::db::Db;
+use super::db::{Db, Scoped, Tx};
 use super::error::{Code, Error, Result, answer};
 use super::ids::{RegionCode, new_id};
 use super::policy::Role;
 use super::seal::KeyRing;
 use super::{Platform, telemetry};
-use crate::schema::signing_keys;
+use crate::schema::{sessions, signing_keys};
 
 /// How old what we know of an actor may be. Below the promised second, for the look-up takes time too.
 const FRESH: Duration = Duration::from_millis(800);
@@ -146,7 +146,11 @@ impl Tokens {
         let invalid = |_| Error::from(Code::TokenInvalid);
         let header = jsonwebtoken::decode_header(token).map_err(invalid)?;
         let id = header.kid.as_deref().and_then(|kid| Uuid::parse_str(kid).ok()).ok_or(Code::TokenInvalid)?;
-        let key = self.current(db, ring).await?.into_iter().find(|key| key.id == id).ok_or(Code::TokenInvalid)?;
+        let key = match self.current(db, ring).await?.into_iter().find(|key| key.id == id) {
+            Some(key) => key,
+            // Another replica may sign with a key that was made since we looked.
+            None => self.reread(db, ring).await?.into_iter().find(|key| key.id == id).ok_or(Code::TokenInvalid)?,
+        };
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_audience(&[AUDIENCE]);
         rules.set_issuer(&[&self.issuer]);
@@ -161,6 +165,17 @@ impl Tokens {
     pub async fn jwks(&self, db: &Db, ring: &KeyRing) -> Result<Vec<(Uuid, String)>> {
         let keys = self.current(db, ring).await?;
         Ok(keys.iter().map(|key| (key.id, URL_SAFE_NO_PAD.encode(&key.public))).collect())
+    }
+
+    /// The keys as of at most a second ago: a made-up key id must not cost a query each time.
+    async fn reread(&self, db: &Db, ring: &KeyRing) -> Result<Vec<Arc<Key>>> {
+        {
+            let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            if known.0.is_some_and(|at| at.elapsed() > Duration::from_secs(1)) {
+                known.0 = None;
+            }
+        }
+        self.current(db, ring).await
     }
 
     /// Whether the key file belongs to this database: every signing key in force must open.
@@ -278,9 +293,28 @@ impl Actors {
         self.lock().remove(&session);
     }
 
+    /// Forgets all sessions of an actor whose assignments or status changed here.
+    pub fn forget_actor(&self, actor: Uuid) {
+        self.lock().retain(|_, (_, known)| known.as_ref().is_none_or(|known| known.id != actor));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Instant, Option<Arc<Actor>>)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Ends all of an actor's open sessions but one, in the transaction that gives the reason; answers how many there were.
+/// It stands here and not with the sessions, because accounts, whose disabling ends them, come earlier in the order.
+/// `reason` is one of the words that the table knows. The caller then forgets the actor ([`Actors::forget_actor`]).
+pub async fn end_all(tx: &Tx, actor: Uuid, reason: &'static str, except: Option<Uuid>) -> Result<usize> {
+    let open = sessions::table
+        .filter(sessions::actor_id.eq(actor))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::id.ne(except.unwrap_or_default()));
+    Ok(diesel::update(open)
+        .set((sessions::revoked_at.eq(diesel::dsl::now), sessions::revoked_reason.eq(reason)))
+        .execute(&mut tx.on())
+        .await?)
 }
 
 #[derive(QueryableByName)]
