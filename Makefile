@@ -24,9 +24,8 @@ db-url: ## print the private database's address and nothing else
 db-stop: ## stop the private databases; their data stay
 	@for name in run test bench; do scripts/pg.sh stop $$name; done
 
-bench: ## the benchmarks, on a private durable database
-	@trap 'scripts/pg.sh stop bench' EXIT; scripts/pg.sh start bench; \
-	ENTAS_TEST_DATABASE_URL=$$(scripts/pg.sh url bench) $(CARGO) bench --locked
+bench: ## measure beside pgbench and \copy on a private durable database; writes docs/BENCHMARKS.md
+	@scripts/bench.sh
 
 docs: ## write the generated texts: openapi/openapi.json, docs/ROLES.md, tests/snapshots/codes.txt
 	@ENTAS_WRITE_SNAPSHOTS=1 $(CARGO) test --locked --quiet --test api contract::

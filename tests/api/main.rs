@@ -7,6 +7,7 @@ mod agencies;
 mod architecture;
 mod contract;
 mod database;
+mod faults;
 mod sweeps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
