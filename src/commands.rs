@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::app;
+use crate::features::datasets::{self, Simulation};
 use crate::features::{beneficiaries, regions, users};
 use crate::platform::config::Config;
 use crate::platform::error::Error;
@@ -32,6 +33,18 @@ enum Command {
     },
     /// Bring the database up to this version and load the region list.
     Migrate {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Make up a regency's P3KE list, to look at or to import; nobody in it exists.
+    Simulate {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        simulation: Simulation,
+    },
+    /// Fill the database with the demo's data, once.
+    Demo {
         #[command(flatten)]
         config: Config,
     },
@@ -126,6 +139,8 @@ impl Cli {
                 Ok(())
             }
             Command::Migrate { config } => migrate(services(config)?).await,
+            Command::Simulate { config, simulation } => datasets::simulate(&services(config)?, &app::kinds(), &simulation).await,
+            Command::Demo { config } => datasets::demo(&services(config)?, &app::kinds()).await,
             Command::KeysNew { file } => keys_new(&file),
             Command::Roles => {
                 print!("{}", app::roles());
