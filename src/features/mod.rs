@@ -5,6 +5,12 @@ use crate::platform::jobs::Jobs;
 
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// The change feed and the audit log.
+pub mod feed;
+/// Long work and its progress.
+pub mod jobs;
+/// Rankings and coverage.
+pub mod monitoring;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
 /// The Kemendagri region list.
@@ -14,6 +20,9 @@ pub mod regions;
 pub fn operations(api: &mut Api) {
     regions::operations(api);
     agencies::operations(api);
+    jobs::operations(api);
+    feed::operations(api);
+    monitoring::operations(api);
     ops::operations(api);
 }
 

@@ -23,6 +23,10 @@ use super::error::{Code, Result};
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Views and functions: dropped and recreated at every `migrate`, so that an edit is a diff and not one more migration.
 const REPLACEABLE: &[&str] = &[include_str!("../../replaceable/audit_events.sql")];
+/// After a restore into another server its transaction numbers may lie below those of the changes on file. The leap is far
+/// above what anybody can have been told since the dump was made, so that a follower's cursor lies below what comes next.
+const CONTINUE_FEED: &str = "SELECT setval('changes_xid_base', (SELECT max(xid) FROM changes) + 1000000000)
+    WHERE (SELECT max(xid) FROM changes) >= feed_horizon()";
 
 /// The database as the platform sees it; features get [`Read`] and [`Tx`] only.
 #[derive(Clone)]
@@ -105,6 +109,7 @@ impl Db {
         for sql in REPLACEABLE {
             conn.batch_execute(sql).await?;
         }
+        conn.batch_execute(CONTINUE_FEED).await?;
         Ok(applied)
     }
 
