@@ -29,13 +29,12 @@ bench: ## the benchmarks, on a private durable database
 	ENTAS_TEST_DATABASE_URL=$$(scripts/pg.sh url bench) $(CARGO) bench --locked
 
 openapi: ## write openapi/openapi.json from the code
-	@$(CARGO) build --locked
 	@mkdir -p openapi .entas
-	@"$${CARGO_TARGET_DIR:-target}/debug/entas" openapi > .entas/openapi.json
+	@$(CARGO) run --locked --quiet -- openapi > .entas/openapi.json
 	@mv .entas/openapi.json openapi/openapi.json
 
 docs: openapi ## write the generated documents: openapi/openapi.json, docs/ROLES.md
-	@"$${CARGO_TARGET_DIR:-target}/debug/entas" roles > .entas/ROLES.md
+	@$(CARGO) run --locked --quiet -- roles > .entas/ROLES.md
 	@mv .entas/ROLES.md docs/ROLES.md
 
 fmt: ## format the code

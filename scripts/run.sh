@@ -35,7 +35,7 @@ else
   profile=release
   ${CARGO:-cargo} build --locked --release
 fi
-entas=${CARGO_TARGET_DIR:-target}/$profile/entas
+entas=$(${CARGO:-cargo} metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/$profile/entas
 
 umask 077
 mkdir -p "$ENTAS_SPOOL_DIR"

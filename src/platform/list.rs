@@ -18,7 +18,7 @@ use super::answers::{Following, Page};
 use super::api::{Description, Parameter};
 use super::error::{Error, FieldError, Result};
 use super::ids::RegionCode;
-use super::valid::reason;
+use super::valid::{harmless, reason};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
@@ -81,16 +81,15 @@ pub fn cursor<K: Serialize>(key: &K) -> Option<String> {
 pub fn parse_query<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F> {
     for (index, (name, _)) in pairs.iter().enumerate() {
         if pairs.iter().take(index).any(|(earlier, _)| earlier == name) {
-            return Err(Error::field(name.clone(), "duplicate", "The parameter is given twice."));
+            return Err(Error::field(harmless(name), "duplicate", "The parameter is given twice."));
         }
     }
     let text = serde_urlencoded::to_string(pairs).map_err(|cause| Error::Internal(cause.into()))?;
     let from = serde_urlencoded::Deserializer::new(form_urlencoded::parse(text.as_bytes()));
     serde_path_to_error::deserialize(from).map_err(|cause| {
-        let path = cause.path().to_string();
+        let path = harmless(&cause.path().to_string());
         let text = cause.inner().to_string();
         let (code, message) = reason(&text);
-        let path = if path == "." { String::new() } else { path };
         Error::Invalid(vec![FieldError::new(path, code, message)])
     })
 }

@@ -51,6 +51,7 @@ pub enum SealError {
     Altered,
 }
 
+#[derive(Clone)]
 struct Key {
     id: u8,
     bytes: [u8; 32],
@@ -63,6 +64,7 @@ impl Drop for Key {
 }
 
 /// The keys of an installation; the first of each kind is current, the others only read what is older.
+#[derive(Clone)]
 pub struct KeyRing {
     seal: Vec<Key>,
     index: Vec<Key>,

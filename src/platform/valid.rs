@@ -69,13 +69,31 @@ pub fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T> {
     if std::str::from_utf8(bytes).is_err() {
         return Err(Error::field("", "utf8", "The body is not valid UTF-8."));
     }
+    // serde would take an array for a structure, field by field.
+    if bytes.iter().find(|byte| !byte.is_ascii_whitespace()).is_some_and(|first| *first != b'{') {
+        return Err(match serde_json::from_slice::<serde::de::IgnoredAny>(bytes) {
+            Ok(_) => Error::field("", "type", "The body must be a JSON object."),
+            Err(cause) => explained("", &cause),
+        });
+    }
     let mut from = serde_json::Deserializer::from_slice(bytes);
     let parsed = serde_path_to_error::deserialize(&mut from).map_err(|cause| {
-        let path = cause.path().to_string();
-        explained(if path == "." { "" } else { &path }, cause.inner())
+        let path = harmless(&cause.path().to_string());
+        explained(&path, cause.inner())
     })?;
     from.end().map_err(|_| Error::field("", "syntax", "Something follows the end of the JSON value."))?;
     Ok(parsed)
+}
+
+/// The path without any part that a client made up: an unknown key may hold anything, even a number of somebody's.
+pub(super) fn harmless(path: &str) -> String {
+    let plain = |part: &&str| {
+        let name = part.split('[').next().unwrap_or_default();
+        name.len() <= 40
+            && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+            && name.bytes().filter(u8::is_ascii_digit).count() <= 3
+    };
+    path.split('.').filter(|part| !part.is_empty()).map(|part| if plain(&part) { part } else { "?" }).collect::<Vec<_>>().join(".")
 }
 
 /// What serde objects to, without the value it objects to.

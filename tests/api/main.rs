@@ -1,0 +1,16 @@
+//! The one integration binary: real PostgreSQL, the real middleware on a real port, real tokens, a real HTTP client.
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+
+mod support;
+
+mod agencies;
+mod contract;
+mod database;
+mod sweeps;
+
+/// The sweep cases of every feature: one for each operation, or the sweep fails.
+fn cases() -> Vec<support::case::Case> {
+    let mut cases = Vec::new();
+    cases.extend(agencies::cases());
+    cases
+}

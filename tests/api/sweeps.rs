@@ -1,0 +1,219 @@
+//! Sweeps driven by the list of operations: every role, every place, every kind of nonsense; no operation escapes.
+
+use std::collections::{BTreeSet, HashMap};
+
+use entas::platform::api::Operation;
+use entas::platform::policy::{POLICY, Role, Row};
+use reqwest::Method;
+use serde_json::{Value, json};
+
+use crate::support::{Answer, Call, Case, Client, Place, World};
+
+fn operations() -> Vec<Operation> {
+    entas::app::api().operations().to_vec()
+}
+
+fn id_of(operation: &Operation) -> String {
+    operation.document["operationId"].as_str().unwrap().to_owned()
+}
+
+fn policy_of(operation: &Operation) -> Option<&'static Row> {
+    operation.grant.map(|grant| POLICY.iter().find(|row| row.name == grant).unwrap())
+}
+
+async fn send(client: &Client, method: &Method, call: &Call) -> Answer {
+    let mut headers: Vec<(&str, &str)> = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+    let body = match (&call.raw, &call.body) {
+        (Some((kind, bytes)), _) => {
+            headers.push(("content-type", kind));
+            Some(bytes.clone())
+        }
+        (None, Some(body)) => Some(body.to_string().into_bytes()),
+        (None, None) => None,
+    };
+    client.send(method.clone(), &call.path, &headers, body).await
+}
+
+fn method_of(operation: &Operation) -> Method {
+    Method::from_bytes(operation.method.as_str().as_bytes()).unwrap()
+}
+
+#[test]
+fn every_guarded_operation_has_a_case_and_every_case_an_operation() {
+    let guarded: BTreeSet<String> = operations().iter().filter(|operation| operation.grant.is_some()).map(id_of).collect();
+    let cases: BTreeSet<String> = crate::cases().iter().map(|case| case.operation.to_owned()).collect();
+    assert_eq!(cases.len(), crate::cases().len(), "an operation has two cases");
+    let missing: Vec<_> = guarded.difference(&cases).collect();
+    let stray: Vec<_> = cases.difference(&guarded).collect();
+    assert!(missing.is_empty() && stray.is_empty(), "without a case: {missing:?}; without an operation: {stray:?}");
+}
+
+/// The case of every guarded operation.
+fn paired() -> Vec<(Operation, Case)> {
+    let mut cases: HashMap<&str, Case> = crate::cases().into_iter().map(|case| (case.operation, case)).collect();
+    let guarded = operations().into_iter().filter(|operation| operation.grant.is_some());
+    guarded.filter_map(|operation| cases.remove(id_of(&operation).as_str()).map(|case| (operation, case))).collect()
+}
+
+#[actix_web::test]
+async fn roles_may_what_the_policy_says_and_nothing_else() {
+    let world = World::new().await;
+    for (operation, case) in paired() {
+        let row = policy_of(&operation).unwrap();
+        for role in Role::ALL {
+            let call = (case.make)(&world, Place::Home).await;
+            let before = world.changes().await;
+            let answer = send(&world.role(*role), &method_of(&operation), &call).await;
+            if row.allows(*role) {
+                assert!(
+                    (200..300).contains(&answer.status),
+                    "{operation:?} should be allowed: {} {} {}",
+                    answer.asked,
+                    answer.status,
+                    answer.text
+                );
+                for id in &call.mentions {
+                    assert!(answer.text.contains(id.as_str()), "{operation:?}: the list of {} does not mention {id}", role.name());
+                }
+            } else {
+                let answer = answer.refused(403, "forbidden");
+                assert_eq!(world.changes().await, before, "{operation:?}: refused and yet written: {}", answer.asked);
+            }
+        }
+    }
+}
+
+#[actix_web::test]
+async fn what_lies_elsewhere_does_not_exist() {
+    let world = World::new().await;
+    for (operation, case) in paired() {
+        let row = policy_of(&operation).unwrap();
+        for role in Role::ALL.iter().filter(|role| row.allows(**role)) {
+            let call = (case.make)(&world, Place::Foreign).await;
+            if call.everywhere.is_some() {
+                continue;
+            }
+            let before = world.changes().await;
+            let answer = send(&world.role(*role), &method_of(&operation), &call).await;
+            if call.mentions.is_empty() {
+                assert_eq!(answer.status, 404, "{operation:?} as {}: {} {}", role.name(), answer.status, answer.text);
+            } else {
+                assert!(
+                    answer.status == 200 || answer.status == 404,
+                    "{operation:?} as {}: {} {}",
+                    role.name(),
+                    answer.status,
+                    answer.text
+                );
+                for id in &call.mentions {
+                    assert!(!answer.text.contains(id.as_str()), "{operation:?}: {} was shown {id} of elsewhere", role.name());
+                }
+            }
+            assert_eq!(world.changes().await, before, "{operation:?} as {}: refused and yet written", role.name());
+        }
+    }
+}
+
+#[actix_web::test]
+async fn nobody_gets_401_before_the_body_is_looked_at() {
+    let world = World::new().await;
+    let id = uuid::Uuid::now_v7().to_string();
+    for operation in operations().iter().filter(|operation| operation.grant.is_some()) {
+        let path = fill(&operation.path, &id);
+        world.nobody().send(method_of(operation), &path, &[], Some(b"{garbage \xff".to_vec())).await.refused(401, "unauthenticated");
+        let stranger = Client { token: Some("eyJhbGciOiJFZERTQSJ9.e30.AAAA".into()), actor: "bad token".into(), ..world.nobody() };
+        stranger.send(method_of(operation), &path, &[], None).await.refused(401, "token_invalid");
+    }
+}
+
+fn fill(path: &str, id: &str) -> String {
+    let mut out = String::new();
+    let mut rest = path;
+    while let Some((before, after)) = rest.split_once('{') {
+        out.push_str(before);
+        out.push_str(id);
+        rest = after.split_once('}').unwrap().1;
+    }
+    out + rest
+}
+
+#[actix_web::test]
+async fn nonsense_is_refused_with_a_code() {
+    let world = World::new().await;
+    for (operation, case) in paired() {
+        let row = policy_of(&operation).unwrap();
+        let role = Role::ALL.iter().find(|role| row.allows(**role)).unwrap();
+        let client = world.role(*role);
+        let call = (case.make)(&world, Place::Home).await;
+        let glue = if call.path.contains('?') { '&' } else { '?' };
+        let parameters = operation.document["parameters"].as_array().cloned().unwrap_or_default();
+        let names: Vec<&str> = parameters.iter().filter(|p| p["in"] == "query").filter_map(|p| p["name"].as_str()).collect();
+        let method = method_of(&operation);
+        if !names.is_empty() {
+            let unknown = Call { path: format!("{}{glue}stauts=closed", call.path), ..call.clone() };
+            send(&client, &method, &unknown).await.refused(422, "invalid");
+            let broken = Call { path: format!("{}{glue}%ff=1", call.path), ..call.clone() };
+            send(&client, &method, &broken).await.refused(422, "invalid");
+        }
+        if names.contains(&"after") {
+            for cursor in ["x", "bnVsbA", "%00", "MTIz"] {
+                let bad = Call { path: format!("{}{glue}after={cursor}", call.path), ..call.clone() };
+                send(&client, &method, &bad).await.refused(422, "invalid");
+            }
+        }
+        if names.contains(&"limit") && !call.path.contains("limit=") {
+            for limit in ["0", "201", "-1", "x", "1e3"] {
+                let bad = Call { path: format!("{}{glue}limit={limit}", call.path), ..call.clone() };
+                send(&client, &method, &bad).await.refused(422, "invalid");
+            }
+        }
+        if let Some(body) = &call.body {
+            let before = world.changes().await;
+            let mut surprised = body.clone();
+            surprised["surprise"] = json!("6202091501900001");
+            let answer = send(&client, &method, &Call { body: Some(surprised), ..call.clone() }).await.refused(422, "invalid");
+            assert!(!answer.text.contains("6202091501900001"), "{operation:?} repeats what was sent: {}", answer.text);
+            for nonsense in [json!([]), json!("x"), Value::Null, json!(1)] {
+                send(&client, &method, &Call { body: Some(nonsense), ..call.clone() }).await.refused(422, "invalid");
+            }
+            let invalid_utf8 = Call { raw: Some(("application/json".into(), b"{\"a\": \"\xff\"}".to_vec())), ..call.clone() };
+            send(&client, &method, &invalid_utf8).await.refused(422, "invalid");
+            let text = Call { raw: Some(("text/plain".into(), b"{}".to_vec())), ..call.clone() };
+            send(&client, &method, &text).await.refused(415, "media_type");
+            let large = Call { raw: Some(("application/json".into(), vec![b' '; (1 << 20) + 1])), ..call.clone() };
+            send(&client, &method, &large).await.refused(413, "body_too_large");
+            assert_eq!(world.changes().await, before, "{operation:?}: refused and yet written");
+        }
+        client.send(Method::PUT, &call.path, &[], None).await.refused(405, "method_not_allowed");
+        if call.headers.iter().any(|(name, _)| name == "if-match") {
+            let before = world.changes().await;
+            send(&client, &method, &Call { headers: vec![("if-match".into(), "\"999\"".into())], ..call.clone() })
+                .await
+                .refused(412, "version_stale");
+            send(&client, &method, &Call { headers: vec![], ..call.clone() }).await.refused(428, "version_required");
+            assert_eq!(world.changes().await, before, "{operation:?}: stale and yet written");
+        }
+    }
+}
+
+#[actix_web::test]
+async fn the_same_key_does_it_once() {
+    let world = World::new().await;
+    for (operation, case) in paired().into_iter().filter(|(operation, _)| operation.method == actix_web::http::Method::POST) {
+        let row = policy_of(&operation).unwrap();
+        let client = world.role(*Role::ALL.iter().find(|role| row.allows(**role)).unwrap());
+        let mut call = (case.make)(&world, Place::Home).await;
+        call.headers.push(("idempotency-key".into(), format!("key-{}", id_of(&operation))));
+        let first = send(&client, &Method::POST, &call).await;
+        assert!((200..300).contains(&first.status), "{operation:?}: {} {}", first.status, first.text);
+        let changes = world.changes().await;
+        let second = send(&client, &Method::POST, &call).await;
+        assert_eq!((second.status, &second.text), (first.status, &first.text), "{operation:?}: another answer");
+        assert_eq!(second.headers.get("idempotency-replayed").map(|value| value.as_bytes()), Some(&b"true"[..]), "{operation:?}");
+        assert_eq!(world.changes().await, changes, "{operation:?}: done twice");
+        if let Some(body) = call.body.as_mut() {
+            body["surprise"] = json!(1);
+            send(&client, &Method::POST, &call).await.refused(422, "idempotency_key_reused");
+        }
+    }
+}
