@@ -90,9 +90,13 @@ impl Db {
     }
 
     pub(super) async fn begin(&self, scope: Scope, by: Author) -> Result<Tx> {
-        let mut conn = self.get().await?;
-        conn.batch_execute("BEGIN").await?;
-        Ok(Tx { conn: Some(conn), scope, by })
+        // The value first: a caller who goes away while BEGIN is under way drops it, and dropping it rolls back. A bare
+        // connection would go back to the pool inside a transaction that nobody ends.
+        let mut tx = Tx { conn: Some(self.get().await?), scope, by };
+        if let Some(conn) = tx.conn.as_mut() {
+            conn.batch_execute("BEGIN").await?;
+        }
+        Ok(tx)
     }
 
     /// Applies pending migrations and recreates the replaceable views and functions.
@@ -312,13 +316,18 @@ impl Tx {
     }
 
     async fn store(&mut self) -> Result<()> {
-        let Some(mut conn) = self.conn.take() else { return Ok(()) };
-        if let Err(cause) = conn.batch_execute("COMMIT").await {
-            // Whether it was stored is unknown; the connection is not worth keeping.
-            drop(Object::take(conn));
-            return Err(cause.into());
+        // It stays in its place until COMMIT has ended: a caller who goes away meanwhile drops it, and the ROLLBACK that
+        // follows finds nothing to take back.
+        let Some(conn) = self.conn.as_mut() else { return Ok(()) };
+        let ended = conn.batch_execute("COMMIT").await;
+        match (ended, self.conn.take()) {
+            (Ok(()), _) => Ok(()),
+            (Err(cause), conn) => {
+                // Whether it was stored is unknown; the connection is not worth keeping.
+                conn.map(Object::take);
+                Err(cause.into())
+            }
         }
-        Ok(())
     }
 }
 

@@ -6,6 +6,7 @@ mod support;
 mod agencies;
 mod contract;
 mod database;
+mod durability;
 mod sweeps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
