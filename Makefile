@@ -7,7 +7,7 @@ CARGO ?= cargo
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO
 
-.PHONY: help run test db-url db-stop bench openapi docs fmt deny setup
+.PHONY: help run test db-url db-stop bench docs fmt deny setup
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -24,18 +24,11 @@ db-url: ## print the private database's address and nothing else
 db-stop: ## stop the private databases; their data stay
 	@for name in run test bench; do scripts/pg.sh stop $$name; done
 
-bench: ## the benchmarks, on a private durable database
-	@trap 'scripts/pg.sh stop bench' EXIT; scripts/pg.sh start bench; \
-	ENTAS_TEST_DATABASE_URL=$$(scripts/pg.sh url bench) $(CARGO) bench --locked
+bench: ## measure beside pgbench and \copy on a private durable database; writes docs/BENCHMARKS.md
+	@scripts/bench.sh
 
-openapi: ## write openapi/openapi.json from the code
-	@mkdir -p openapi .entas
-	@$(CARGO) run --locked --quiet -- openapi > .entas/openapi.json
-	@mv .entas/openapi.json openapi/openapi.json
-
-docs: openapi ## write the generated documents: openapi/openapi.json, docs/ROLES.md
-	@$(CARGO) run --locked --quiet -- roles > .entas/ROLES.md
-	@mv .entas/ROLES.md docs/ROLES.md
+docs: ## write the generated texts: openapi/openapi.json, docs/ROLES.md, tests/snapshots/codes.txt
+	@ENTAS_WRITE_SNAPSHOTS=1 $(CARGO) test --locked --quiet --test api contract::
 
 fmt: ## format the code
 	@$(CARGO) fmt

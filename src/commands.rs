@@ -39,6 +39,14 @@ enum Command {
     },
     /// Print the OpenAPI document.
     Openapi,
+    /// Print docs/ROLES.md.
+    Roles,
+    /// Ask a running service whether it is ready; for container health checks.
+    Healthcheck {
+        /// Where it listens.
+        #[arg(long, env = "ENTAS_BIND", default_value = "127.0.0.1:8080")]
+        bind: std::net::SocketAddr,
+    },
 }
 
 impl Cli {
@@ -51,6 +59,11 @@ impl Cli {
             }
             Command::Migrate { config } => migrate(services(config)?).await,
             Command::KeysNew { file } => keys_new(&file),
+            Command::Roles => {
+                print!("{}", app::roles());
+                Ok(())
+            }
+            Command::Healthcheck { bind } => healthcheck(bind).await,
             Command::Openapi => {
                 print!("{}", app::document());
                 Ok(())
@@ -84,4 +97,21 @@ fn keys_new(file: &std::path::Path) -> anyhow::Result<()> {
     out.write_all(KeyRing::generate()?.as_bytes())?;
     eprintln!("wrote {}: keep a copy apart from the database's back-up; without it no NIK can ever be read again", file.display());
     Ok(())
+}
+
+/// A request by hand: one line each way does not deserve an HTTP client in the binary.
+async fn healthcheck(mut address: std::net::SocketAddr) -> anyhow::Result<()> {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    if address.ip().is_unspecified() {
+        address.set_ip(std::net::Ipv4Addr::LOCALHOST.into());
+    }
+    let asked = async {
+        let mut stream = tokio::net::TcpStream::connect(address).await?;
+        stream.write_all(b"GET /health/ready HTTP/1.1\r\nhost: entas\r\nconnection: close\r\n\r\n").await?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).await?;
+        anyhow::ensure!(answer.starts_with("HTTP/1.1 200"), "not ready: {}", answer.lines().next().unwrap_or_default());
+        Ok(())
+    };
+    tokio::time::timeout(std::time::Duration::from_secs(5), asked).await.context("no answer within 5 seconds")?
 }

@@ -5,6 +5,8 @@ use crate::platform::jobs::Jobs;
 
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// Registered sources and their releases.
+pub mod datasets;
 /// The change feed and the audit log.
 pub mod feed;
 /// Long work and its progress.

@@ -141,6 +141,11 @@ impl Tokens {
         Ok(keys.iter().map(|key| (key.id, URL_SAFE_NO_PAD.encode(&key.public))).collect())
     }
 
+    /// Whether the key file belongs to this database: every signing key in force must open.
+    pub async fn check(&self, db: &Db, ring: &KeyRing) -> Result<()> {
+        self.current(db, ring).await.map(|_| ())
+    }
+
     async fn current(&self, db: &Db, ring: &KeyRing) -> Result<Vec<Arc<Key>>> {
         {
             let known = self.keys.read().unwrap_or_else(PoisonError::into_inner);

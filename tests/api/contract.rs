@@ -4,6 +4,9 @@ use std::collections::BTreeSet;
 
 /// The checked-in text; `make docs` writes it anew.
 fn same_as_checked_in(path: &str, made: &str) {
+    if std::env::var_os("ENTAS_WRITE_SNAPSHOTS").is_some() {
+        std::fs::write(path, made).unwrap();
+    }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(kept == made, "{path} is not what the code says; run `make docs` and review the difference");
 }
@@ -11,6 +14,19 @@ fn same_as_checked_in(path: &str, made: &str) {
 #[test]
 fn the_document_is_as_checked_in() {
     same_as_checked_in("openapi/openapi.json", &entas::app::document());
+}
+
+#[test]
+fn the_roles_table_is_as_checked_in() {
+    same_as_checked_in("docs/ROLES.md", &entas::app::roles());
+}
+
+/// Programs compare these codes: one may be added, none may change its name or status unseen.
+#[test]
+fn the_catalogue_of_codes_is_as_checked_in() {
+    use entas::platform::error::Code;
+    let made: String = Code::ALL.iter().map(|code| format!("{} {} {}\n", code.status(), code.name(), code.title())).collect();
+    same_as_checked_in("tests/snapshots/codes.txt", &made);
 }
 
 #[test]

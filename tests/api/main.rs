@@ -4,9 +4,11 @@
 mod support;
 
 mod agencies;
+mod architecture;
 mod contract;
 mod database;
 mod durability;
+mod faults;
 mod sweeps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.

@@ -13,6 +13,7 @@ use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
+use crate::platform::jobs as queue;
 use crate::schema::jobs;
 
 /// A row without what the work was told: a payload may name anything.
@@ -110,16 +111,6 @@ pub async fn find_to_cancel(tx: &Tx, id: Uuid) -> Result<Job> {
 
 /// Stops a queued job, or asks a running one to stop.
 pub async fn cancel(tx: &mut Tx, job: &Job) -> Result<Job> {
-    let which = jobs::table.filter(jobs::id.eq(job.id));
-    let requested = (jobs::cancel_requested.eq(true), jobs::version.eq(jobs::version + 1));
-    let job = if job.state == "queued" {
-        diesel::update(which)
-            .set((requested, jobs::state.eq("cancelled"), jobs::finished_at.eq(Some(Utc::now()))))
-            .returning(Job::as_returning())
-            .get_result(&mut tx.on())
-            .await?
-    } else {
-        diesel::update(which).set(requested).returning(Job::as_returning()).get_result(&mut tx.on()).await?
-    };
-    Ok(job)
+    queue::cancel(tx, job.id).await?;
+    find(tx, job.id).await
 }
