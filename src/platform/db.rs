@@ -158,6 +158,8 @@ pub(super) async fn connect(url: &str) -> anyhow::Result<(AsyncPgConnection, Arc
             client
         }
     };
+    // Compiling an aggregate takes longer than running it (a ranking: 220 ms to compile, 140 ms to run).
+    client.batch_execute("SET jit = off").await.context("database")?;
     Ok((AsyncPgConnection::try_from(client).await?, closed))
 }
 

@@ -128,7 +128,7 @@ pub async fn middleware(
     }
     asked.claim.set(Some(claim));
     request.set_payload(Payload::Stream { payload: Box::pin(HashedPayload(body.clone())) });
-    // A client that goes away drops all this half-way; it will come back with the same key, and soon.
+    // Whatever drops this half-way (a client that goes away, a shutdown): who comes back with the key need not wait.
     let mut held = Held { services: Some(asked.platform.services().clone()), claim };
     let (head, response) = next.call(request).await?.into_parts();
     let status = response.status();

@@ -80,7 +80,12 @@ async fn a_commit_is_never_without_its_change() {
     let before = world.changes().await;
     let made = admin.post("/agencies", json!({"region_code": "62.02", "name": "Told", "kind": "other"})).await.expect(201);
     assert_eq!(world.changes().await, before + 1);
-    let row = world.sql().await.query_one("SELECT resource, action, actor_id::text, fields::text FROM changes ORDER BY seq DESC LIMIT 1", &[]).await.unwrap();
+    let row = world
+        .sql()
+        .await
+        .query_one("SELECT resource, action, actor_id::text, fields::text FROM changes ORDER BY seq DESC LIMIT 1", &[])
+        .await
+        .unwrap();
     assert_eq!((row.get::<_, &str>(0), row.get::<_, &str>(1)), ("agencies", "created"));
     assert_eq!(row.get::<_, String>(2), world.actor_id("administrator").to_string());
     assert!(row.get::<_, String>(3).contains("Told"), "{}", made.id());

@@ -9,11 +9,17 @@ mod contract;
 mod database;
 mod durability;
 mod faults;
+mod feed;
+mod jobs;
+mod monitoring;
 mod sweeps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
 fn cases() -> Vec<support::case::Case> {
     let mut cases = Vec::new();
     cases.extend(agencies::cases());
+    cases.extend(jobs::cases());
+    cases.extend(feed::cases());
+    cases.extend(monitoring::cases());
     cases
 }
