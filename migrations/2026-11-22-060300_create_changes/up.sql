@@ -1,8 +1,17 @@
 -- Audit trail and change feed are one table, written by every commit in its own transaction.
 -- `xid` is the writing transaction: readers deliver only rows below the oldest running one, so a late commit is never skipped.
+-- A dump restored into another server meets transaction numbers that begin anew; the base lifts them above all that was
+-- given out before (`entas migrate` sees to it), or followers would pass over every change after a restore. A sequence holds
+-- it because `pg_dump` carries its value along and reading it costs no table.
+CREATE SEQUENCE changes_xid_base AS bigint MINVALUE 0 START 0;
+CREATE FUNCTION feed_xid() RETURNS bigint LANGUAGE sql VOLATILE AS
+$$ SELECT pg_current_xact_id()::text::bigint + last_value FROM changes_xid_base $$;
+CREATE FUNCTION feed_horizon() RETURNS bigint LANGUAGE sql STABLE AS
+$$ SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint + last_value FROM changes_xid_base $$;
+COMMENT ON FUNCTION feed_horizon() IS 'Every transaction below this number has ended: nothing more can appear there.';
 CREATE TABLE changes (
     id uuid CONSTRAINT changes_pkey PRIMARY KEY,
-    xid bigint NOT NULL DEFAULT (pg_current_xact_id()::text::bigint),
+    xid bigint NOT NULL DEFAULT feed_xid(),
     seq bigserial NOT NULL,
     at timestamptz NOT NULL DEFAULT now(),
     actor_id uuid NOT NULL CONSTRAINT changes_actor_known REFERENCES actors (id),
@@ -17,6 +26,7 @@ CREATE TABLE changes (
 CREATE INDEX changes_feed_idx ON changes (xid, seq);
 CREATE INDEX changes_resource_idx ON changes (resource_id, id);
 CREATE INDEX changes_regency_idx ON changes (left(region_code, 5), id);
+CREATE INDEX changes_actor_idx ON changes (actor_id, id);
 COMMENT ON TABLE changes IS 'Append-only. Sensitive fields stand in `fields` by name only.';
 
 -- Who read whose personal data: appended in batches off the request''s path (at most one second lost in a crash).
@@ -34,6 +44,7 @@ CREATE TABLE reads (
 );
 CREATE INDEX reads_resource_idx ON reads (resource_id, id) WHERE resource_id IS NOT NULL;
 CREATE INDEX reads_regency_idx ON reads (left(region_code, 5), id);
+CREATE INDEX reads_actor_idx ON reads (actor_id, id);
 
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
@@ -54,7 +65,8 @@ CREATE TABLE idempotency_keys (
     headers jsonb,
     answer_sealed bytea,
     claimed_at timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor_id, key)
+    CONSTRAINT idempotency_keys_pkey PRIMARY KEY (actor_id, key),
+    CONSTRAINT idempotency_keys_claim_once UNIQUE (claim)
 );
 CREATE INDEX idempotency_keys_age_idx ON idempotency_keys (claimed_at);
 

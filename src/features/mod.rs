@@ -13,6 +13,12 @@ pub mod beneficiaries;
 pub mod datasets;
 /// Aid planned for families, delivered or cancelled.
 pub mod interventions;
+/// The change feed and the audit log.
+pub mod feed;
+/// Long work and its progress.
+pub mod jobs;
+/// Rankings and coverage.
+pub mod monitoring;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
 /// The Kemendagri region list.
@@ -32,6 +38,9 @@ pub fn operations(api: &mut Api) {
     interventions::operations(api);
     beneficiaries::operations(api);
     datasets::operations(api);
+    jobs::operations(api);
+    feed::operations(api);
+    monitoring::operations(api);
     ops::operations(api);
 }
 

@@ -18,6 +18,7 @@ use super::db::{Author, Read, Tx};
 use super::error::{Code, Error, Result};
 use super::ids::{Level, RegionCode, new_id};
 use super::policy::{Grant, Role};
+use super::reads::Seen;
 
 /// One assignment as it counts now.
 #[derive(Debug, Clone)]
@@ -256,6 +257,8 @@ pub struct Asked {
     pub actor: Option<Arc<Actor>>,
     /// The claim on the request's Idempotency-Key.
     pub claim: std::cell::Cell<Option<Uuid>>,
+    /// The records of reading that this request made: whoever gets its answer again reads the same again.
+    pub seen: std::cell::RefCell<Vec<Seen>>,
 }
 
 /// The request as the middleware left it.
@@ -336,18 +339,22 @@ impl<G: Grant> Access<G> {
         rows: usize,
         reason: Option<String>,
     ) -> Result<()> {
-        self.asked.platform.reads.push(super::reads::Seen {
+        let seen = Seen {
             id: new_id(),
             at: chrono::Utc::now(),
             actor_id: self.actor.id,
             region,
-            resource,
+            resource: resource.into(),
             resource_id: id,
-            action,
+            action: action.into(),
             rows: i32::try_from(rows).unwrap_or(i32::MAX),
             reason,
             request_id: self.asked.request_id,
-        })
+        };
+        if self.asked.claim.get().is_some() {
+            self.asked.seen.borrow_mut().push(seen.clone());
+        }
+        self.asked.platform.reads.push(seen)
     }
 }
 

@@ -281,3 +281,50 @@ impl<T: Serialize + ToSchema> Answer for Page<T> {
         to.response(200, "One page.", Some(("application/json", schema)), &[("Link", "The next page (RFC 8288), where there is one.")]);
     }
 }
+
+/// A part of a list that never ends: `next` is always there, because more may come later.
+#[derive(Debug)]
+pub struct Following<T> {
+    /// The records.
+    pub items: Vec<T>,
+    /// The cursor to go on from.
+    pub next: String,
+    /// Whether there is more already.
+    pub more: bool,
+}
+
+#[derive(Serialize)]
+struct FollowingBody<'a, T> {
+    items: &'a [T],
+    next: &'a str,
+    more: bool,
+}
+
+impl<T: Serialize> Responder for Following<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let mut response = json_of(StatusCode::OK, &FollowingBody { items: &self.items, next: &self.next, more: self.more });
+        let link = next_link(request, &self.next).and_then(|link| HeaderValue::from_str(&link).map_err(|cause| anyhow::anyhow!(cause)));
+        match link {
+            Ok(link) => response.headers_mut().insert(LINK, link),
+            Err(cause) => return answer(&Error::Internal(cause), None, None),
+        };
+        response
+    }
+}
+
+impl<T: Serialize + ToSchema> Answer for Following<T> {
+    fn describe(to: &mut Description<'_>) {
+        let item = to.schema::<T>();
+        let schema = json!({
+            "type": "object", "title": format!("{}Part", T::name()), "required": ["items", "next", "more"],
+            "properties": {
+                "items": {"type": "array", "items": item},
+                "next": {"type": "string", "description": "Keep it and send it as `after`, now or later. Never null: this list has no last page."},
+                "more": {"type": "boolean", "description": "Whether more is waiting already: ask again at once. If not, ask again later."},
+            },
+        });
+        to.response(200, "What came next.", Some(("application/json", schema)), &[("Link", "Where to go on (RFC 8288).")]);
+    }
+}

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::answers::Page;
 use super::db::{Scoped, Tx};
 use super::error::Result;
-use super::ids::{RegionCode, new_id};
+use super::ids::{Level, RegionCode, new_id};
 use super::list::List;
 use crate::schema::changes;
 
@@ -38,12 +38,13 @@ pub struct Change {
     action: &'static str,
     fields: Value,
     reason: Option<String>,
+    left: Option<RegionCode>,
 }
 
 impl Change {
     /// A change without a diff, such as a disclosure.
     pub fn new(resource: &'static str, resource_id: Uuid, region: RegionCode, action: &'static str) -> Change {
-        Change { resource, resource_id, region, action, fields: json!({}), reason: None }
+        Change { resource, resource_id, region, action, fields: json!({}), reason: None, left: None }
     }
 
     /// A new record.
@@ -51,9 +52,18 @@ impl Change {
         Change { fields: diff::<T>(None, Some(new)), ..Change::new(T::RESOURCE, new.id(), new.region(), "created") }
     }
 
-    /// A record that an edit or a step turned from `old` into `new`.
+    /// A record that an edit or a step turned from `old` into `new`. One that moved to another regency is told to the old
+    /// regency as well (`left_region`), whose followers would else keep it for ever.
     pub fn turned<T: Tracked>(action: &'static str, old: &T, new: &T) -> Change {
-        Change { fields: diff(Some(old), Some(new)), ..Change::new(T::RESOURCE, new.id(), new.region(), action) }
+        let (from, to) = (old.region(), new.region());
+        let left = (from.at(Level::Regency) != to.at(Level::Regency)).then_some(from);
+        Change { fields: diff(Some(old), Some(new)), left, ..Change::new(T::RESOURCE, new.id(), to, action) }
+    }
+
+    /// What is told: the change itself, and to the region that the record left, that it did.
+    fn told(self) -> impl Iterator<Item = Change> {
+        let left = self.left.clone().map(|region| Change::new(self.resource, self.resource_id, region, "left_region"));
+        left.into_iter().chain([self])
     }
 
     /// Why, in the words of whoever did it.
@@ -95,6 +105,7 @@ pub(super) async fn append(tx: &Tx, list: Vec<Change>) -> Result<()> {
     let by = tx.author();
     let rows: Vec<_> = list
         .into_iter()
+        .flat_map(Change::told)
         .map(|change| {
             (
                 changes::id.eq(new_id()),
@@ -208,6 +219,8 @@ mod tests {
         id: Uuid,
         name: &'static str,
         status: &'static str,
+        #[serde(skip)]
+        region: &'static str,
         version: i32,
     }
 
@@ -218,15 +231,28 @@ mod tests {
             self.id
         }
         fn region(&self) -> RegionCode {
-            RegionCode::country()
+            RegionCode::stored(self.region)
         }
+    }
+
+    #[test]
+    fn a_record_that_moves_to_another_regency_is_told_in_both() {
+        let id = new_id();
+        let at = |region| Row { id, name: "A", status: "active", region, version: 1 };
+        let told = |old, new| {
+            let changes = Change::turned("edited", &at(old), &at(new)).told();
+            changes.map(|change| (change.region.to_string(), change.action)).collect::<Vec<_>>()
+        };
+        assert_eq!(told("62.02.09.2001", "62.02.10.2001"), [("62.02.10.2001".to_owned(), "edited")]);
+        let both = [("62.02.09.2001".to_owned(), "left_region"), ("64.08.03.2001".to_owned(), "edited")];
+        assert_eq!(told("62.02.09.2001", "64.08.03.2001"), both);
     }
 
     #[test]
     fn a_diff_tells_what_changed_and_hides_what_is_sensitive() {
         let id = new_id();
-        let old = Row { id, name: "A", status: "active", version: 1 };
-        let new = Row { id, name: "B", status: "inactive", version: 2 };
+        let old = Row { id, name: "A", status: "active", region: "00", version: 1 };
+        let new = Row { id, name: "B", status: "inactive", region: "00", version: 2 };
         let change = Change::turned("deactivated", &old, &new);
         assert_eq!(change.fields, json!({"name": {"changed": true}, "status": {"from": "active", "to": "inactive"}}));
         assert!(!change.fields.to_string().contains('B'));

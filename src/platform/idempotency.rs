@@ -2,10 +2,14 @@
 //!
 //! The claim is a row of its own. [`super::db::Tx`] turns it to `committed` inside the very transaction that does the
 //! work, so a crash can lose the answer but never repeat the work; a claim that outlived its process is taken over.
+//!
+//! A kept answer is shown again only to an actor who stands as they stood then, and what it showed of people is recorded
+//! again: a key must not outlive a demotion, nor be a way to read without a trace.
 
 use std::cell::RefCell;
 use std::pin::Pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use actix_web::body::{BoxBody, EitherBody, MessageBody, to_bytes_limited};
@@ -15,19 +19,21 @@ use actix_web::http::{Method, StatusCode};
 use actix_web::middleware::Next;
 use actix_web::web::Bytes;
 use actix_web::{HttpMessage, HttpResponse, HttpResponseBuilder};
-use diesel::sql_types::{Binary, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
-use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName};
+use diesel::sql_types::{Binary, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::{ExpressionMethods, QueryDsl, QueryableByName};
 use diesel_async::RunQueryDsl;
 use futures_util::{Stream, StreamExt};
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use uuid::Uuid;
+use zeroize::Zeroize;
 
-use super::Platform;
-use super::access::Asked;
+use super::access::{Actor, Asked};
 use super::db::{Scoped, Tx};
 use super::error::{Code, Error, Result, answer};
 use super::ids::new_id;
+use super::reads::Seen;
+use super::{Platform, Services};
 use crate::schema::idempotency_keys as keys;
 
 /// Answers larger than this are not kept; the key then answers `idempotency_answer_lost`.
@@ -36,6 +42,9 @@ const ANSWER_LIMIT: usize = 1 << 20;
 const TAKEOVER: &str = "60 seconds";
 const HEADERS: [&str; 3] = ["content-type", "etag", "location"];
 const PURPOSE: &str = "idempotency_keys.answer";
+/// How much of a body that its handler did not read is read after it, and for how long, to know the request again.
+const REST_LIMIT: usize = 1 << 20;
+const REST_TIME: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// Marks the claim as fulfilled, in the transaction that fulfils it. A claim that was taken over refuses the commit.
 pub(super) async fn mark_committed(tx: &Tx, claim: Uuid) -> Result<()> {
@@ -56,6 +65,8 @@ struct Known {
     operation: String,
     #[diesel(sql_type = Text)]
     state: String,
+    #[diesel(sql_type = Bool)]
+    fresh: bool,
     #[diesel(sql_type = Nullable<Binary>)]
     body_hash: Option<Vec<u8>>,
     #[diesel(sql_type = Nullable<Integer>)]
@@ -79,48 +90,35 @@ pub async fn middleware(
     let Some(actor) = asked.actor.clone() else {
         return Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body());
     };
-    let Some(key) = key.to_str().ok().filter(|key| (1..=200).contains(&key.len())).map(str::to_owned) else {
+    let visible = |key: &str| (1..=200).contains(&key.len()) && key.bytes().all(|byte| byte.is_ascii_graphic());
+    let Some(key) = key.to_str().ok().filter(|key| visible(key)).map(str::to_owned) else {
         let error = Error::field("Idempotency-Key", "length", "Send 1 to 200 visible ASCII characters.");
         return Ok(refuse(request, &asked, &error));
     };
     let operation = format!("POST {}", request.uri().path_and_query().map_or("", |path| path.as_str()));
-    // The rights are part of it: an answer is not repeated to somebody who has lost the right to it since.
-    let mut rights: Vec<String> = actor.held.iter().map(|held| format!("{held:?}")).collect();
-    rights.sort();
-    let operation = format!("{} {}", hex(operation.as_bytes()), hex(rights.join(";").as_bytes()));
+    let operation = Sha256::digest(operation.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let claim = new_id();
     let known = match take(&asked.platform, actor.id, &key, claim, &operation).await {
         Ok(known) => known,
         Err(error) => return Ok(refuse(request, &asked, &error)),
     };
-    // A step such as `approve` has no body, and its handler reads none: that is a body read to its end.
-    let bodiless =
-        request.headers().get("content-length").is_none_or(|length| length == "0") && !request.headers().contains_key("transfer-encoding");
-    let hasher = Rc::new(RefCell::new(Hashing { ended: bodiless, ..Hashing::default() }));
-    let payload = request.take_payload();
-    let mut hashed = Box::pin(HashedPayload { payload, hasher: hasher.clone() });
+    let body = Rc::new(RefCell::new(Body { payload: request.take_payload(), hash: Sha256::default(), end: End::NotYet, read: 0 }));
+    let mut hashed = HashedPayload(body.clone());
     if known.claim != claim {
-        if known.operation.split(' ').next() != operation.split(' ').next() {
+        if known.operation != operation {
             return Ok(refuse(request, &asked, &Code::KeyReused.into()));
         }
-        if known.operation != operation {
-            return Ok(refuse(request, &asked, &Code::KeyAnswerLost.into()));
-        }
-        if known.state == "running" {
+        // Committed a moment ago: its answer is about to be kept.
+        if known.state == "running" || (known.state == "committed" && known.fresh) {
             return Ok(refuse(request, &asked, &Code::KeyRunning.into()));
         }
-        let limit = asked.platform.config.upload_limit_bytes();
-        let mut seen = 0usize;
-        while let Some(part) = hashed.next().await {
-            seen = seen.saturating_add(part.map_or(limit, |bytes| bytes.len()));
-            if seen > limit {
-                return Ok(refuse(request, &asked, &Code::BodyTooLarge.into()));
-            }
+        if !hashed.read_to_end(asked.platform.config.upload_limit_bytes()).await {
+            return Ok(refuse(request, &asked, &Code::BodyTooLarge.into()));
         }
-        let same = known.body_hash.as_deref() == hasher.borrow().sum().as_deref();
+        let same = known.body_hash.as_deref() == body.borrow().sum().as_deref();
         let replay = match (known.state.as_str(), known.status, same) {
             ("answered", _, false) => Err(Code::KeyReused.into()),
-            ("answered", Some(status), true) => open(&asked.platform, &known, status),
+            ("answered", Some(status), true) => open(&asked, &actor, &known, status),
             _ => Err(Code::KeyAnswerLost.into()),
         };
         return Ok(match replay {
@@ -129,36 +127,64 @@ pub async fn middleware(
         });
     }
     asked.claim.set(Some(claim));
-    request.set_payload(Payload::Stream { payload: hashed });
-    let response = match next.call(request).await {
-        Ok(response) => response,
-        Err(error) => {
-            release(&asked.platform, claim).await;
-            return Err(error);
-        }
-    };
-    let (head, response) = response.into_parts();
+    request.set_payload(Payload::Stream { payload: Box::pin(HashedPayload(body.clone())) });
+    // Whatever drops this half-way (a client that goes away, a shutdown): who comes back with the key need not wait.
+    let mut held = Held { services: Some(asked.platform.services().clone()), claim };
+    let (head, response) = next.call(request).await?.into_parts();
     let status = response.status();
-    let (parts, body) = response.into_parts();
-    let bytes = match to_bytes_limited(body, ANSWER_LIMIT).await {
+    let (parts, answer_body) = response.into_parts();
+    let bytes = match to_bytes_limited(answer_body, ANSWER_LIMIT).await {
         Ok(Ok(bytes)) => bytes,
         // Too large to keep or broken: the work stands as committed, the answer is not repeatable.
         _ => {
+            held.release().await;
             let lost = answer(&Code::KeyAnswerLost.into(), Some(asked.request_id.to_string()), None);
             return Ok(ServiceResponse::new(head, lost.map_into_right_body()));
         }
     };
-    let whole = hasher.borrow().sum();
-    // Only a request that was read to its end can be recognised again, and our own failures deserve a new try.
-    match whole.filter(|_| !status.is_server_error()) {
-        Some(sum) => keep(&asked.platform, claim, status, parts.headers(), &bytes, &sum).await,
-        None => release(&asked.platform, claim).await,
+    // Our own failures deserve a new try, and so does what was refused for who asks and not for what was asked.
+    let worth_keeping = !status.is_server_error() && !matches!(status.as_u16(), 401 | 403 | 429);
+    // Only a request that was read to its end can be recognised again. A step such as `approve` reads no body; some
+    // clients send it one nevertheless.
+    if worth_keeping {
+        tokio::time::timeout(REST_TIME, hashed.read_to_end(REST_LIMIT)).await.ok();
+    }
+    let whole = body.borrow().sum();
+    match whole.filter(|_| worth_keeping) {
+        Some(sum) => {
+            keep(&asked, &actor, claim, status, parts.headers(), &bytes, &sum).await;
+            held.settled();
+        }
+        None => held.release().await,
     }
     Ok(ServiceResponse::new(head, parts.set_body(BoxBody::new(bytes)).map_into_right_body()))
 }
 
-fn hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
+/// A claim in hand: given back when the request is dropped before its answer is kept.
+struct Held {
+    services: Option<Arc<Services>>,
+    claim: Uuid,
+}
+
+impl Held {
+    fn settled(&mut self) {
+        self.services = None;
+    }
+
+    async fn release(&mut self) {
+        if let Some(services) = self.services.take() {
+            release(&services, self.claim).await;
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let claim = self.claim;
+        if let (Some(services), Ok(runtime)) = (self.services.take(), tokio::runtime::Handle::try_current()) {
+            runtime.spawn(async move { release(&services, claim).await });
+        }
+    }
 }
 
 fn refuse(request: ServiceRequest, asked: &Asked, error: &Error) -> ServiceResponse<EitherBody<BoxBody, BoxBody>> {
@@ -174,10 +200,11 @@ async fn take(platform: &Platform, actor: Uuid, key: &str, claim: Uuid, operatio
             ON CONFLICT ON CONSTRAINT idempotency_keys_pkey DO UPDATE
                 SET claim = excluded.claim, operation = excluded.operation, claimed_at = now()
                 WHERE k.state = 'running' AND k.claimed_at < now() - interval '{TAKEOVER}'
-            RETURNING claim, operation, state, body_hash, status, headers, answer_sealed)
+            RETURNING claim, operation, state, true AS fresh, body_hash, status, headers, answer_sealed)
          SELECT * FROM mine
          UNION ALL
-         SELECT claim, operation, state, body_hash, status, headers, answer_sealed FROM idempotency_keys
+         SELECT claim, operation, state, claimed_at > now() - interval '{TAKEOVER}', body_hash, status, headers, answer_sealed
+           FROM idempotency_keys
           WHERE actor_id = $1 AND key = $2 AND NOT EXISTS (SELECT 1 FROM mine)"
     ))
     .bind::<SqlUuid, _>(actor)
@@ -190,15 +217,31 @@ async fn take(platform: &Platform, actor: Uuid, key: &str, claim: Uuid, operatio
     rows.into_iter().next().ok_or_else(|| Code::KeyRunning.into())
 }
 
-async fn keep(platform: &Platform, claim: Uuid, status: StatusCode, headers: &HeaderMap, body: &Bytes, sum: &[u8]) {
+/// What an actor may do, as text: whoever was demoted since gets no answer of before.
+fn standing(actor: &Actor, status: StatusCode) -> String {
+    if status.is_client_error() {
+        // A refusal holds nothing of anybody.
+        return PURPOSE.into();
+    }
+    let mut held: Vec<String> = actor.held.iter().map(|held| format!("{}|{}|{:?}", held.role.name(), held.region, held.agency)).collect();
+    held.sort();
+    format!("{PURPOSE} for {}", held.join(";"))
+}
+
+async fn keep(asked: &Asked, actor: &Actor, claim: Uuid, status: StatusCode, headers: &HeaderMap, body: &Bytes, sum: &[u8]) {
+    let platform = &asked.platform;
     let kept: Value = HEADERS
         .iter()
         .filter_map(|name| headers.get(*name).and_then(|value| value.to_str().ok()).map(|value| ((*name).to_owned(), json!(value))))
         .collect::<serde_json::Map<_, _>>()
         .into();
-    // A disclosure's answer holds a full number: what is kept of any answer is sealed.
+    // A disclosure's answer holds a full number: what is kept of any answer is sealed, for the standing it was given to.
     let stored = async {
-        let sealed = platform.keys.seal(PURPOSE, claim, body)?;
+        let mut plain = serde_json::to_vec(&*asked.seen.borrow()).map_err(anyhow::Error::new)?;
+        plain.push(0);
+        plain.extend_from_slice(body);
+        let sealed = platform.keys.seal(&standing(actor, status), claim, &plain)?;
+        plain.zeroize();
         let mut conn = platform.db.get().await?;
         diesel::update(keys::table.filter(keys::claim.eq(claim)))
             .set((
@@ -217,11 +260,18 @@ async fn keep(platform: &Platform, claim: Uuid, status: StatusCode, headers: &He
     }
 }
 
-/// Gives the key back when nothing was committed under it.
-async fn release(platform: &Platform, claim: Uuid) {
+/// Gives the key back when nothing was committed under it; else says that no answer will come any more.
+async fn release(services: &Services, claim: Uuid) {
     let released = async {
-        let mut conn = platform.db.get().await?;
-        diesel::delete(keys::table.filter(keys::claim.eq(claim)).filter(keys::state.eq("running"))).execute(&mut *conn).await.optional()?;
+        let mut conn = services.db.get().await?;
+        // A COMMIT that is still under way holds the row, so its outcome is waited for.
+        diesel::delete(keys::table.filter(keys::claim.eq(claim)).filter(keys::state.eq("running"))).execute(&mut *conn).await?;
+        diesel::sql_query(format!(
+            "UPDATE idempotency_keys SET claimed_at = least(claimed_at, now() - interval '{TAKEOVER}') WHERE claim = $1 AND state = 'committed'"
+        ))
+        .bind::<SqlUuid, _>(claim)
+        .execute(&mut *conn)
+        .await?;
         Ok::<_, Error>(())
     };
     if let Err(error) = released.await {
@@ -229,10 +279,19 @@ async fn release(platform: &Platform, claim: Uuid) {
     }
 }
 
-fn open(platform: &Platform, known: &Known, status: i32) -> Result<HttpResponse> {
-    let sealed = known.answer_sealed.as_deref().unwrap_or_default();
-    let body = platform.keys.open(PURPOSE, known.claim, sealed).map_err(|cause| anyhow::anyhow!("kept answer: {cause}"))?;
+fn open(asked: &Asked, actor: &Actor, known: &Known, status: i32) -> Result<HttpResponse> {
     let status = u16::try_from(status).ok().and_then(|status| StatusCode::from_u16(status).ok()).unwrap_or(StatusCode::OK);
+    let sealed = known.answer_sealed.as_deref().unwrap_or_default();
+    let plain = asked.platform.keys.open(&standing(actor, status), known.claim, sealed).map_err(|cause| {
+        tracing::info!(%cause, "a kept answer is not for this actor any more, or its sealing key is gone");
+        Error::from(Code::KeyAnswerLost)
+    })?;
+    // JSON has no byte 0.
+    let cut = plain.iter().position(|byte| *byte == 0).ok_or_else(|| anyhow::anyhow!("kept answer without its head"))?;
+    let (seen, body) = plain.split_at(cut);
+    for seen in serde_json::from_slice::<Vec<Seen>>(seen).map_err(anyhow::Error::new)? {
+        asked.platform.reads.push(Seen { id: new_id(), at: chrono::Utc::now(), request_id: asked.request_id, ..seen })?;
+    }
     let mut response = HttpResponseBuilder::new(status);
     if let Some(Value::Object(headers)) = &known.headers {
         for (name, value) in headers {
@@ -242,7 +301,7 @@ fn open(platform: &Platform, known: &Known, status: i32) -> Result<HttpResponse>
         }
     }
     response.insert_header(("idempotency-replayed", "true"));
-    Ok(response.body(body.to_vec()))
+    Ok(response.body(body.get(1..).unwrap_or_default().to_vec()))
 }
 
 /// Lets go of answers sealed under older keys. Their keys stay: a repeated request is still known to be done, and only
@@ -267,36 +326,63 @@ pub async fn sweep(platform: &super::Services) -> Result<usize> {
     Ok(diesel::sql_query("DELETE FROM idempotency_keys WHERE claimed_at < now() - interval '24 hours'").execute(&mut *conn).await?)
 }
 
-/// A running SHA-256 that knows whether the body came to its end.
-#[derive(Default)]
-struct Hashing {
-    hash: Sha256,
-    ended: bool,
+/// How a body ended.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum End {
+    NotYet,
+    Whole,
+    /// It broke off: what came of it is no request to recognise.
+    Broken,
 }
 
-impl Hashing {
+/// A request's body and a running SHA-256 of what was read of it, by whomever.
+struct Body {
+    payload: Payload,
+    hash: Sha256,
+    end: End,
+    read: usize,
+}
+
+impl Body {
     fn sum(&self) -> Option<Vec<u8>> {
-        self.ended.then(|| self.hash.clone().finalize().to_vec())
+        (self.end == End::Whole).then(|| self.hash.clone().finalize().to_vec())
     }
 }
 
 /// A request body that is hashed while it is read, so that an upload of 150 MB needs no second look.
-struct HashedPayload {
-    payload: Payload,
-    hasher: Rc<RefCell<Hashing>>,
+struct HashedPayload(Rc<RefCell<Body>>);
+
+impl HashedPayload {
+    /// Reads what is left, at most so many bytes; tells whether that was all.
+    async fn read_to_end(&mut self, limit: usize) -> bool {
+        let before = self.0.borrow().read;
+        while self.0.borrow().end == End::NotYet {
+            if self.0.borrow().read - before > limit {
+                return false;
+            }
+            self.next().await;
+        }
+        true
+    }
 }
 
 impl Stream for HashedPayload {
     type Item = std::result::Result<Bytes, actix_web::error::PayloadError>;
 
-    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        let next = Pin::new(&mut self.payload).poll_next(context);
+    fn poll_next(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        let mut body = self.0.borrow_mut();
+        if body.end != End::NotYet {
+            return Poll::Ready(None);
+        }
+        let next = Pin::new(&mut body.payload).poll_next(context);
         if let Poll::Ready(item) = &next {
-            let mut hasher = self.hasher.borrow_mut();
             match item {
-                Some(Ok(bytes)) => hasher.hash.update(bytes),
-                Some(Err(_)) => {}
-                None => hasher.ended = true,
+                Some(Ok(bytes)) => {
+                    body.hash.update(bytes);
+                    body.read += bytes.len();
+                }
+                Some(Err(_)) => body.end = End::Broken,
+                None => body.end = End::Whole,
             }
         }
         next

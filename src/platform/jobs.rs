@@ -68,6 +68,21 @@ pub async fn enqueue(
     Ok(id)
 }
 
+/// Ends a job that waits, at once, or asks the worker that holds it to stop at its next step. The caller has found it in
+/// its scope and locked it.
+pub async fn cancel(tx: &mut Tx, id: Uuid) -> Result<()> {
+    diesel::sql_query(
+        "UPDATE jobs SET cancel_requested = true, version = version + 1,
+                finished_at = CASE WHEN state = 'queued' THEN now() END,
+                state = CASE WHEN state = 'queued' THEN 'cancelled' ELSE state END
+          WHERE id = $1 AND state IN ('queued', 'running')",
+    )
+    .bind::<SqlUuid, _>(id)
+    .execute(&mut tx.on())
+    .await?;
+    Ok(())
+}
+
 /// A job that this worker holds.
 pub struct Step {
     services: Arc<Services>,

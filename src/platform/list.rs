@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 use utoipa::IntoParams;
 use utoipa::openapi::path::ParameterIn;
 
-use super::answers::Page;
+use super::answers::{Following, Page};
 use super::api::{Description, Parameter};
 use super::error::{Error, FieldError, Result};
 use super::ids::RegionCode;
@@ -50,13 +50,31 @@ impl<F> List<F> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = if more {
-            rows.last().and_then(|row| serde_json::to_vec(&key(row)).ok()).map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
-        } else {
-            None
-        };
+        let next = rows.last().filter(|_| more).and_then(|row| cursor(&key(row)));
         Page { items: rows.into_iter().map(out).collect(), next }
     }
+
+    /// A page of a list that grows at its end and never ends: the rows, and the cursor to go on from, now or later. On the
+    /// last page that is `end`, the place up to which nothing more can appear.
+    pub fn part<R, K: Serialize, T>(
+        &self,
+        mut rows: Vec<R>,
+        key: impl Fn(&R) -> K,
+        end: K,
+        out: impl FnMut(R) -> T,
+    ) -> Result<Following<T>> {
+        let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
+        let more = rows.len() > limit;
+        rows.truncate(limit);
+        let key = rows.last().filter(|_| more).map_or(end, key);
+        let next = cursor(&key).ok_or_else(|| anyhow::anyhow!("a cursor cannot be written"))?;
+        Ok(Following { items: rows.into_iter().map(out).collect(), next, more })
+    }
+}
+
+/// A place in a list as clients send it back.
+pub fn cursor<K: Serialize>(key: &K) -> Option<String> {
+    serde_json::to_vec(key).ok().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
 
 /// A query string in which every key is known.

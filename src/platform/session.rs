@@ -375,7 +375,8 @@ pub async fn middleware(
         let refused = answer(&Code::TooManyRequests.into(), Some(request_id.to_string()), Some(wait));
         return Ok(request.into_response(refused).map_into_right_body());
     }
-    request.extensions_mut().insert(Rc::new(Asked { platform, request_id, actor, claim: std::cell::Cell::new(None) }));
+    let (claim, seen) = Default::default();
+    request.extensions_mut().insert(Rc::new(Asked { platform, request_id, actor, claim, seen }));
     Ok(next.call(request).await?.map_into_boxed_body().map_into_left_body())
 }
 

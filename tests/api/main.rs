@@ -12,6 +12,10 @@ mod database;
 mod sessions;
 mod faults;
 mod interventions;
+mod durability;
+mod feed;
+mod jobs;
+mod monitoring;
 mod sweeps;
 mod users;
 
@@ -24,5 +28,8 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(action_plans::cases());
     cases.extend(interventions::cases());
     cases.extend(beneficiaries::cases());
+    cases.extend(jobs::cases());
+    cases.extend(feed::cases());
+    cases.extend(monitoring::cases());
     cases
 }
