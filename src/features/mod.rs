@@ -3,12 +3,16 @@
 use crate::platform::api::Api;
 use crate::platform::jobs::Jobs;
 
+/// Programs, action plans, activities.
+pub mod action_plans;
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
 /// Registered sources and their releases.
 pub mod datasets;
 /// The change feed and the audit log.
 pub mod feed;
+/// Aid planned for families, delivered or cancelled.
+pub mod interventions;
 /// Long work and its progress.
 pub mod jobs;
 /// Rankings and coverage.
@@ -22,6 +26,8 @@ pub mod regions;
 pub fn operations(api: &mut Api) {
     regions::operations(api);
     agencies::operations(api);
+    action_plans::operations(api);
+    interventions::operations(api);
     jobs::operations(api);
     feed::operations(api);
     monitoring::operations(api);

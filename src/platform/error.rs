@@ -121,9 +121,9 @@ codes! {
     PlanNotOpen         "plan_not_open"         409 "Plan is not open"           "The action plan can only be changed while it is a draft or returned.";
     PlanExists          "plan_exists"           409 "Plan exists"                "The agency has a plan for this year already; revise that one.";
     PlanEmpty           "plan_empty"            409 "Plan without activities"    "A plan needs at least one activity before it can be submitted.";
+    ActivityInUse       "activity_in_use"       409 "Activity in use"            "Interventions hang on this activity; cancel or deliver them and keep it.";
     PlanNotApproved     "plan_not_approved"     409 "Plan not approved"          "Interventions are planned under an approved or locked plan only.";
     QuarterOutsidePlan  "quarter_outside_plan"  422 "Quarter outside the plan"   "The quarter must lie in the year of the activity's action plan.";
-    ForeignActivity     "foreign_activity"      403 "Another agency's activity"  "Interventions are planned under the activities of your own agency.";
     Overlap             "intervention_overlap"  409 "Overlapping aid"            "The family already has an intervention of the same program in this quarter. If both are right, say why in override_reason.";
     BeneficiaryInactive "beneficiary_inactive"  409 "Family is inactive"         "The family is inactive; reactivate it first.";
     ProgramNameTaken    "program_name_taken"    409 "Program already registered" "A program of this name is on file in this region.";
@@ -149,6 +149,7 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("beneficiaries_kk_taken", Code::FamilyCardTaken),
     ("members_one_head", Code::HeadTaken),
     ("action_plans_revision_taken", Code::PlanExists),
+    ("interventions_activity_known", Code::ActivityInUse),
     ("programs_name_taken", Code::ProgramNameTaken),
     ("datasets_code_taken", Code::DatasetCodeTaken),
     ("releases_file_taken", Code::ReleaseTaken),

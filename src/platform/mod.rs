@@ -18,6 +18,8 @@ pub mod edit;
 pub mod error;
 /// The same request twice.
 pub mod idempotency;
+/// Fixed SQL, kept prepared.
+pub mod fixed;
 /// Identifiers.
 pub mod ids;
 /// Long work.

@@ -3,6 +3,7 @@
 
 mod support;
 
+mod action_plans;
 mod agencies;
 mod architecture;
 mod contract;
@@ -12,6 +13,7 @@ mod faults;
 mod feed;
 mod jobs;
 mod monitoring;
+mod interventions;
 mod sweeps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
@@ -21,5 +23,7 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(jobs::cases());
     cases.extend(feed::cases());
     cases.extend(monitoring::cases());
+    cases.extend(action_plans::cases());
+    cases.extend(interventions::cases());
     cases
 }
