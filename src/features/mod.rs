@@ -15,6 +15,8 @@ pub mod datasets;
 pub mod interventions;
 /// The change feed and the audit log.
 pub mod feed;
+/// Aid planned for families, delivered or cancelled.
+pub mod interventions;
 /// Long work and its progress.
 pub mod jobs;
 /// Rankings and coverage.

@@ -21,6 +21,9 @@ macro_rules! words {
                 match word { $( $word => Some($name::$variant), )+ _ => None }
             }
         }
+
+        // Every vocabulary offers all three, whichever its feature uses.
+        const _: (&[$name], fn($name) -> &'static str, fn(&str) -> Option<$name>) = ($name::ALL, $name::name, $name::parse);
     };
 }
 pub(crate) use words;
