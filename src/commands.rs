@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::app;
-use crate::features::{regions, users};
+use crate::features::{beneficiaries, regions, users};
 use crate::platform::config::Config;
 use crate::platform::error::Error;
 use crate::platform::ids::RegionCode;
@@ -55,6 +55,11 @@ enum Command {
     },
     /// Make the demo accounts; needs ENTAS_DEMO=true. May be repeated.
     Demo {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Bring everything sealed under the first keys of the key file; the service may run meanwhile.
+    RotateKeys {
         #[command(flatten)]
         config: Config,
     },
@@ -127,6 +132,10 @@ impl Cli {
                 Ok(())
             }
             Command::Healthcheck { bind } => healthcheck(bind).await,
+            Command::RotateKeys { config } => {
+                let services = services(config)?;
+                Ok(beneficiaries::rotate_keys(&services, |line| eprintln!("{line}")).await?)
+            }
             Command::Openapi => {
                 print!("{}", app::document());
                 Ok(())

@@ -7,6 +7,8 @@ use crate::platform::jobs::Jobs;
 pub mod action_plans;
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// Families and their members.
+pub mod beneficiaries;
 /// Registered sources and their releases.
 pub mod datasets;
 /// Aid planned for families, delivered or cancelled.
@@ -28,6 +30,7 @@ pub fn operations(api: &mut Api) {
     sessions::operations(api);
     action_plans::operations(api);
     interventions::operations(api);
+    beneficiaries::operations(api);
     ops::operations(api);
 }
 

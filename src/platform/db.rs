@@ -22,7 +22,11 @@ use super::error::{Code, Result};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Views and functions: dropped and recreated at every `migrate`, so that an edit is a diff and not one more migration.
-const REPLACEABLE: &[&str] = &[include_str!("../../replaceable/audit_events.sql")];
+const REPLACEABLE: &[&str] = &[
+    include_str!("../../replaceable/audit_events.sql"),
+    include_str!("../../replaceable/family_ranks.sql"),
+    include_str!("../../replaceable/family_interventions.sql"),
+];
 
 /// The database as the platform sees it; features get [`Read`] and [`Tx`] only.
 #[derive(Clone)]
@@ -111,7 +115,7 @@ impl Db {
     /// Takes every migration back, the newest first; for the test that proves each `down.sql`.
     pub async fn revert_all(&self) -> anyhow::Result<usize> {
         let (mut conn, _) = connect(&self.url).await?;
-        conn.batch_execute("DROP VIEW IF EXISTS audit_events").await?;
+        conn.batch_execute("DROP VIEW IF EXISTS audit_events, family_ranks, family_interventions").await?;
         let mut harness = diesel_async::AsyncMigrationHarness::new(conn);
         tokio::task::spawn_blocking(move || -> anyhow::Result<usize> {
             let reverted = harness.revert_all_migrations(MIGRATIONS).map_err(|cause| anyhow::anyhow!("migration: {cause}"))?;

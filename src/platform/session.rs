@@ -249,6 +249,20 @@ pub async fn rotate(db: &Db, ring: &KeyRing) -> Result<Uuid> {
     Ok(id)
 }
 
+/// Brings the private halves under the current sealing key; says how many were not.
+pub async fn reseal(db: &Db, ring: &KeyRing) -> Result<usize> {
+    let mut conn = db.get().await?;
+    let rows: Vec<(Uuid, Vec<u8>)> = signing_keys::table.select((signing_keys::id, signing_keys::private_sealed)).load(&mut *conn).await?;
+    let mut resealed = 0;
+    for (id, sealed) in rows.into_iter().filter(|(_, sealed)| !ring.is_current(sealed)) {
+        let der = ring.open(PURPOSE, id, &sealed)?;
+        let renewed = ring.seal(PURPOSE, id, &der)?;
+        let still = signing_keys::table.filter(signing_keys::id.eq(id)).filter(signing_keys::private_sealed.eq(sealed));
+        resealed += diesel::update(still).set(signing_keys::private_sealed.eq(renewed)).execute(&mut *conn).await?;
+    }
+    Ok(resealed)
+}
+
 /// What is known of the actors behind recent tokens, by session.
 #[derive(Debug, Default)]
 pub struct Actors {

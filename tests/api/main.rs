@@ -6,6 +6,7 @@ mod support;
 mod action_plans;
 mod agencies;
 mod architecture;
+mod beneficiaries;
 mod contract;
 mod database;
 mod sessions;
@@ -22,5 +23,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(sessions::cases());
     cases.extend(action_plans::cases());
     cases.extend(interventions::cases());
+    cases.extend(beneficiaries::cases());
     cases
 }

@@ -1,0 +1,25 @@
+//! Beneficiaries: families (keluarga penerima manfaat) with their members, the unit of P3KE and DTSEN.
+//!
+//! A family lives in a village, which decides who sees it. It is `active`, or `inactive` with a reason; as long as
+//! anybody of it is present, exactly one present member is its head. A KK number belongs to one family; a NIK may be
+//! missing or stand on two persons, and whatever contradicts itself is a warning on the record, never a refusal
+//! (domain.md §2.5, §3.1). Numbers rest sealed, are found by a keyed index and shown masked; full ones only by a
+//! disclosure, which is committed before it is answered.
+//!
+//! Ranks come from releases and interventions from plans, both later features: they are read through the views
+//! `family_ranks` and `family_interventions`. Welfare (rank, needs, living conditions) is shown where the actor holds
+//! `welfare_read`, and filtered by only there.
+
+mod http;
+mod model;
+mod rotate;
+mod service;
+mod store;
+
+pub use http::{MemberOut, operations};
+pub use model::{
+    AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
+    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall,
+};
+pub use rotate::rotate_keys;
+pub use store::{ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare};
