@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::{Parser, Subcommand};
 
 use crate::app;
+use crate::features::datasets::{self, Simulation};
 use crate::features::{beneficiaries, regions, users};
 use crate::platform::config::Config;
 use crate::platform::error::Error;
@@ -35,10 +36,27 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Make up a regency's P3KE list, to look at or to import; nobody in it exists.
+    Simulate {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        simulation: Simulation,
+    },
+    /// Fill the database with the demo's data, once.
+    Demo {
+        #[command(flatten)]
+        config: Config,
+    },
     /// Make a key file (mode 0600); refuses to overwrite one.
     KeysNew {
         /// Where.
         file: PathBuf,
+    },
+    /// Bring everything sealed under the first keys of the key file; the service may run meanwhile.
+    RotateKeys {
+        #[command(flatten)]
+        config: Config,
     },
     /// Create a person's account with one role, for example the first administrator. Asks for the password; it is never an
     /// argument, for arguments can be seen by everybody on the machine.
@@ -55,11 +73,6 @@ enum Command {
     },
     /// Make the demo accounts; needs ENTAS_DEMO=true. May be repeated.
     Demo {
-        #[command(flatten)]
-        config: Config,
-    },
-    /// Bring everything sealed under the first keys of the key file; the service may run meanwhile.
-    RotateKeys {
         #[command(flatten)]
         config: Config,
     },
@@ -126,6 +139,8 @@ impl Cli {
                 Ok(())
             }
             Command::Migrate { config } => migrate(services(config)?).await,
+            Command::Simulate { config, simulation } => datasets::simulate(&services(config)?, &app::kinds(), &simulation).await,
+            Command::Demo { config } => datasets::demo(&services(config)?, &app::kinds()).await,
             Command::KeysNew { file } => keys_new(&file),
             Command::Roles => {
                 print!("{}", app::roles());

@@ -31,8 +31,11 @@ pub fn operations(api: &mut Api) {
     action_plans::operations(api);
     interventions::operations(api);
     beneficiaries::operations(api);
+    datasets::operations(api);
     ops::operations(api);
 }
 
 /// The jobs of every feature.
-pub fn jobs(_jobs: &mut Jobs) {}
+pub fn jobs(jobs: &mut Jobs) {
+    datasets::jobs(jobs);
+}

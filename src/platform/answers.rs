@@ -124,6 +124,36 @@ impl<T: Resource> Answer for Accepted<T> {
     }
 }
 
+/// 202 with what long work has only begun on, or 200 with what the same delivery began before.
+#[derive(Debug)]
+pub enum Delivered<T> {
+    /// The work has begun.
+    Begun(T),
+    /// It was begun before; nothing is done twice.
+    Known(T),
+}
+
+impl<T: Resource> Responder for Delivered<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        let (status, body) = match self {
+            Delivered::Begun(body) => (StatusCode::ACCEPTED, body),
+            Delivered::Known(body) => (StatusCode::OK, body),
+        };
+        located(json_of(status, &body), &body.location(), None)
+    }
+}
+
+impl<T: Resource> Answer for Delivered<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        let headers = [("Location", "Where to follow it.")];
+        to.response(202, "Accepted; the work goes on.", Some(("application/json", schema.clone())), &headers);
+        to.response(200, "Delivered before; this is what it began.", Some(("application/json", schema)), &headers);
+    }
+}
+
 fn located(mut response: HttpResponse, location: &str, version: Option<i32>) -> HttpResponse {
     if let Ok(location) = HeaderValue::from_str(&format!("{BASE}{location}")) {
         response.headers_mut().insert(LOCATION, location);

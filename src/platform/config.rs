@@ -47,6 +47,9 @@ pub struct Config {
     /// The largest upload, in MiB.
     #[arg(long, env = "ENTAS_UPLOAD_LIMIT_MB", default_value_t = 150)]
     pub upload_limit_mb: usize,
+    /// How many families an import writes in one transaction.
+    #[arg(long, env = "ENTAS_IMPORT_BATCH", default_value_t = 1_000)]
+    pub import_batch: usize,
     /// How long a worker may be silent before another takes its job, seconds.
     #[arg(long, env = "ENTAS_JOB_LEASE_SECONDS", default_value_t = 30)]
     pub job_lease_seconds: i32,
@@ -64,6 +67,7 @@ impl Config {
             self.bind
         );
         anyhow::ensure!(self.pool >= 2, "ENTAS_POOL must be at least 2");
+        anyhow::ensure!((1..=10_000).contains(&self.import_batch), "ENTAS_IMPORT_BATCH must be 1 to 10000");
         anyhow::ensure!(self.job_lease_seconds >= 1, "ENTAS_JOB_LEASE_SECONDS must be at least 1");
         Ok(())
     }

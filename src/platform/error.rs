@@ -164,6 +164,7 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("actors_name_taken", Code::UserNameTaken),
     ("assignments_taken", Code::AssignmentTaken),
     ("beneficiaries_region_known", Code::RegionNotFound),
+    ("datasets_region_known", Code::RegionNotFound),
     ("beneficiaries_kk_taken", Code::FamilyCardTaken),
     ("members_one_head", Code::HeadTaken),
     ("action_plans_revision_taken", Code::PlanExists),

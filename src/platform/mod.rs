@@ -42,6 +42,8 @@ pub mod sensitive;
 pub mod session;
 /// Logs, metrics, problem documents for everything.
 pub mod telemetry;
+/// Files that are sent.
+pub mod upload;
 /// Bodies.
 pub mod valid;
 /// Closed vocabularies.

@@ -1,8 +1,28 @@
-//! Datasets: registered sources and their releases; here the pure part that turns a delivered file into typed records.
+//! Datasets: registered sources, their releases, and the import of a delivered file into families and members.
+//!
+//! A source is data: a row with a code, never a word in code. A release is one delivered file with its minutes (BAST),
+//! dates and hash; the same file is one release. It is `received` until its job has `validated` or `imported` it, or it
+//! `failed` or was `cancelled`; whatever ends it, its file leaves the spool. The source's own keys lead back to our
+//! records, so that no number or order of deliveries makes a family twice. A rank belongs to a release; the newest
+//! release that ranks a family gives its current one. Of refused rows place, column and reason are kept, never a cell.
+//!
+//! `profile`, `reader` and `values` turn rows into typed records, `intake` joins these to families; all of it is pure or
+//! reads one local file. `jobs` stores them.
 
+mod demo;
+mod http;
+mod intake;
+mod jobs;
+mod model;
 pub mod profile;
 pub mod reader;
+mod service;
+mod store;
 pub mod values;
+
+pub use demo::{Simulation, demo, simulate};
+pub use http::operations;
+pub use jobs::jobs;
 
 #[cfg(test)]
 mod test_files;

@@ -1,0 +1,12 @@
+//! Datasets and releases over HTTP.
+
+mod datasets;
+mod releases;
+
+use crate::platform::api::Api;
+
+/// Mounts the feature.
+pub fn operations(api: &mut Api) {
+    datasets::operations(api);
+    releases::operations(api);
+}

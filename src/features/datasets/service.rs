@@ -1,0 +1,108 @@
+//! Delivering a file: the one path of uploads, of `entas simulate --load` and of the demo.
+
+use chrono::{NaiveDate, Utc};
+use serde_json::json;
+use uuid::Uuid;
+
+use super::jobs::{KIND, UNIT};
+use super::model::{ReleaseMode, ReleaseState};
+use super::profile::Profile;
+use super::store::{self, Dataset, Release};
+use crate::platform::changes::Change;
+use crate::platform::config::Config;
+use crate::platform::db::Tx;
+use crate::platform::error::{Error, FieldError, Result};
+use crate::platform::ids::{RegionCode, new_id};
+use crate::platform::jobs::enqueue;
+use crate::platform::upload::Spooled;
+use crate::platform::valid;
+
+/// The profile that is shipped.
+pub const P3KE: &str = "p3ke";
+
+/// What is said about a delivered file.
+#[derive(Debug)]
+pub struct Delivery {
+    /// What to do with it.
+    pub mode: ReleaseMode,
+    /// A profile's name, or a profile as JSON.
+    pub profile: String,
+    /// The number of the minutes of its handing over.
+    pub bast_number: Option<String>,
+    /// The day its statements are of.
+    pub reference_date: Option<NaiveDate>,
+    /// The day it was handed over; today where nothing is said.
+    pub received_on: Option<NaiveDate>,
+    /// What it covers.
+    pub coverage: Option<String>,
+}
+
+/// The column-mapping profile of a name, or of a JSON text.
+pub fn profile_of(text: &str) -> Result<Profile> {
+    if text == P3KE {
+        return Ok(Profile::p3ke());
+    }
+    if !text.trim_start().starts_with('{') {
+        return Err(Error::field("profile", "unknown_value", "Send `p3ke`, or a column-mapping profile as JSON."));
+    }
+    let at = |path: String| if path.is_empty() { "profile".to_owned() } else { format!("profile.{path}") };
+    let profile: Profile = valid::parse(text.as_bytes()).map_err(|error| match error {
+        Error::Invalid(list) => Error::Invalid(list.into_iter().map(|error| FieldError { path: at(error.path), ..error }).collect()),
+        other => other,
+    })?;
+    profile.check().map_err(|error| Error::field(at(error.path), error.code, error.message))?;
+    Ok(profile)
+}
+
+/// Takes a spooled file into the books: a release, and a job that imports it. The same file again is the release that it
+/// was; `false` then says that nothing was begun.
+pub async fn deliver(mut tx: Tx, dataset: &Dataset, delivery: Delivery, file: Spooled) -> Result<(Release, bool)> {
+    let Delivery { mode, profile, bast_number, reference_date, received_on, coverage } = delivery;
+    profile_of(&profile)?;
+    let (id, now) = (new_id(), Utc::now());
+    let (settled, mut changes) = store::settle(&mut tx, dataset.id).await?;
+    let region = RegionCode::stored(&dataset.region_code);
+    let job = enqueue(&mut tx, KIND, &region, json!({"release_id": id}), UNIT, Some(format!("/releases/{id}"))).await?;
+    let row = Release {
+        id,
+        dataset_id: dataset.id,
+        region_code: dataset.region_code.clone(),
+        mode: mode.name().into(),
+        state: ReleaseState::Received.name().into(),
+        profile,
+        bast_number,
+        reference_date,
+        received_on: received_on.unwrap_or_else(|| now.date_naive()),
+        coverage,
+        file_hash: file.sha256.clone(),
+        file_bytes: i64::try_from(file.bytes).unwrap_or(i64::MAX),
+        job_id: Some(job),
+        families: 0,
+        people: 0,
+        families_new: 0,
+        people_new: 0,
+        rejected: 0,
+        warnings: 0,
+        version: 1,
+        created_at: now,
+        updated_at: now,
+    };
+    let Some(release) = store::insert_release(&mut tx, &row).await? else {
+        return Ok((store::find_same(&tx, &row).await?, false));
+    };
+    // The file is in its place before the job can be seen, and goes when the job does not come.
+    let kept = file.keep(&id.to_string())?;
+    changes.push(Change::created(&release));
+    let folder = kept.folder();
+    tx.commit_all(changes).await?;
+    kept.stay();
+    for left in settled {
+        std::fs::remove_file(folder.join(left.to_string())).ok();
+    }
+    Ok((release, true))
+}
+
+/// Where the file of a release waits for its import.
+pub fn spooled_file(config: &Config, release: Uuid) -> std::path::PathBuf {
+    config.spool_dir.join(release.to_string())
+}

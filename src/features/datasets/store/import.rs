@@ -1,0 +1,131 @@
+//! SQL of an import: which records a source's own keys lead to, and how the release ranks the families.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::Release;
+use crate::platform::db::{Scoped, Tx};
+use crate::platform::error::Result;
+use crate::schema::{members, source_families, source_people};
+
+/// What the source's keys lead to.
+#[derive(Debug, Default)]
+pub struct Known {
+    /// Families by the source's key.
+    pub families: HashMap<String, Uuid>,
+    /// People by the source's key, each with the family they are in.
+    pub people: HashMap<String, (Uuid, Uuid)>,
+}
+
+/// Looks up the keys of a batch.
+pub async fn known(db: &impl Scoped, dataset: Uuid, families: &[&str], people: &[&str]) -> Result<Known> {
+    let families: Vec<(String, Uuid)> = source_families::table
+        .filter(source_families::dataset_id.eq(dataset))
+        .filter(source_families::source_id.eq_any(families))
+        .select((source_families::source_id, source_families::beneficiary_id))
+        .load(&mut db.on())
+        .await?;
+    let people: Vec<(String, Uuid, Uuid)> = source_people::table
+        .inner_join(members::table)
+        .filter(source_people::dataset_id.eq(dataset))
+        .filter(source_people::source_id.eq_any(people))
+        .select((source_people::source_id, members::id, members::beneficiary_id))
+        .load(&mut db.on())
+        .await?;
+    Ok(Known {
+        families: families.into_iter().collect(),
+        people: people.into_iter().map(|(key, member, family)| (key, (member, family))).collect(),
+    })
+}
+
+/// The keys of a batch and the records they lead to, in parallel lists.
+#[derive(Debug, Default)]
+pub struct Sources {
+    /// The source's keys of families.
+    pub family_keys: Vec<String>,
+    /// The families.
+    pub families: Vec<Uuid>,
+    /// The source's keys of people.
+    pub people_keys: Vec<String>,
+    /// The people.
+    pub people: Vec<Uuid>,
+    /// The centre's verdicts on them.
+    pub dukcapil: Vec<Option<bool>>,
+}
+
+/// Remembers where the keys lead, and which release named them last.
+pub async fn keep_sources(tx: &mut Tx, release: &Release, sources: &Sources) -> Result<()> {
+    diesel::sql_query(
+        "INSERT INTO source_families (dataset_id, source_id, beneficiary_id, release_id)
+         SELECT $1, source_id, beneficiary_id, $2 FROM unnest($3, $4) AS n (source_id, beneficiary_id)
+         ON CONFLICT (dataset_id, source_id) DO UPDATE SET release_id = excluded.release_id",
+    )
+    .bind::<SqlUuid, _>(release.dataset_id)
+    .bind::<SqlUuid, _>(release.id)
+    .bind::<Array<Text>, _>(&sources.family_keys)
+    .bind::<Array<SqlUuid>, _>(&sources.families)
+    .execute(&mut tx.on())
+    .await?;
+    diesel::sql_query(
+        "INSERT INTO source_people AS known (dataset_id, source_id, member_id, release_id, dukcapil_match)
+         SELECT $1, source_id, member_id, $2, dukcapil_match FROM unnest($3, $4, $5) AS n (source_id, member_id, dukcapil_match)
+         ON CONFLICT (dataset_id, source_id) DO UPDATE
+            SET release_id = excluded.release_id, dukcapil_match = coalesce(excluded.dukcapil_match, known.dukcapil_match)",
+    )
+    .bind::<SqlUuid, _>(release.dataset_id)
+    .bind::<SqlUuid, _>(release.id)
+    .bind::<Array<Text>, _>(&sources.people_keys)
+    .bind::<Array<SqlUuid>, _>(&sources.people)
+    .bind::<Array<Nullable<Bool>>, _>(&sources.dukcapil)
+    .execute(&mut tx.on())
+    .await?;
+    Ok(())
+}
+
+/// How a release ranks families, in parallel lists.
+#[derive(Debug, Default)]
+pub struct Ranked {
+    /// The families.
+    pub families: Vec<Uuid>,
+    /// Their deciles.
+    pub deciles: Vec<i16>,
+    /// Their percentiles.
+    pub percentiles: Vec<Option<i16>>,
+}
+
+/// Ranks families. The newest release that ranks a family is its current rank, in whatever order releases arrive: by the
+/// day their statements are of, then by the day they were handed over.
+pub async fn insert_ranks(tx: &mut Tx, release: &Release, ranked: &Ranked) -> Result<()> {
+    if ranked.families.is_empty() {
+        return Ok(());
+    }
+    diesel::sql_query(
+        "UPDATE welfare_ranks w SET current = false
+           FROM releases theirs, releases ours
+          WHERE w.beneficiary_id = ANY($2) AND w.current AND theirs.id = w.release_id AND ours.id = $1 AND theirs.id <> ours.id
+            AND (coalesce(theirs.reference_date, theirs.received_on), theirs.received_on, theirs.id)
+              < (coalesce(ours.reference_date, ours.received_on), ours.received_on, ours.id)",
+    )
+    .bind::<SqlUuid, _>(release.id)
+    .bind::<Array<SqlUuid>, _>(&ranked.families)
+    .execute(&mut tx.on())
+    .await?;
+    diesel::sql_query(
+        "INSERT INTO welfare_ranks (release_id, beneficiary_id, decile, percentile, current)
+         SELECT $1, n.beneficiary_id, n.decile, n.percentile,
+                NOT EXISTS (SELECT 1 FROM welfare_ranks w WHERE w.beneficiary_id = n.beneficiary_id AND w.current)
+           FROM unnest($2, $3, $4) AS n (beneficiary_id, decile, percentile)
+         ON CONFLICT (release_id, beneficiary_id) DO NOTHING",
+    )
+    .bind::<SqlUuid, _>(release.id)
+    .bind::<Array<SqlUuid>, _>(&ranked.families)
+    .bind::<Array<SmallInt>, _>(&ranked.deciles)
+    .bind::<Array<Nullable<SmallInt>>, _>(&ranked.percentiles)
+    .execute(&mut tx.on())
+    .await?;
+    Ok(())
+}
