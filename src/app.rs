@@ -165,7 +165,7 @@ fn start_background(services: &Arc<Services>, stopped: &watch::Receiver<bool>) -
     vec![tokio::spawn(reads), queue(), queue(), tokio::spawn(sweeps)]
 }
 
-/// Forgets old idempotency keys and quiet callers.
+/// Forgets old idempotency keys, old sessions and quiet callers.
 async fn sweep(services: &Services, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
@@ -175,6 +175,9 @@ async fn sweep(services: &Services, mut stop: watch::Receiver<bool>) {
         services.limits.sweep();
         if let Err(error) = idempotency::sweep(services).await {
             tracing::warn!(%error, "old idempotency keys were not swept");
+        }
+        if let Err(error) = features::sessions::sweep(services).await {
+            tracing::warn!(%error, "old sessions were not swept");
         }
     }
 }

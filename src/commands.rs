@@ -8,10 +8,13 @@ use clap::{Parser, Subcommand};
 
 use crate::app;
 use crate::features::datasets::{self, Simulation};
-use crate::features::regions;
+use crate::features::{beneficiaries, regions, users};
 use crate::platform::config::Config;
+use crate::platform::error::Error;
+use crate::platform::ids::RegionCode;
+use crate::platform::policy::Role;
 use crate::platform::seal::KeyRing;
-use crate::platform::{Services, telemetry};
+use crate::platform::{Services, session, telemetry};
 
 /// Entas: coordination of the eradication of extreme poverty.
 #[derive(Debug, Parser)]
@@ -50,6 +53,29 @@ enum Command {
         /// Where.
         file: PathBuf,
     },
+    /// Bring everything sealed under the first keys of the key file; the service may run meanwhile.
+    RotateKeys {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Create a person's account with one role, for example the first administrator. Asks for the password; it is never an
+    /// argument, for arguments can be seen by everybody on the machine.
+    UserAdd {
+        #[command(flatten)]
+        config: Config,
+        #[command(flatten)]
+        person: NewPerson,
+    },
+    /// Make a new key for signing tokens; the old one's tokens stay valid until they end.
+    RotateSigningKey {
+        #[command(flatten)]
+        config: Config,
+    },
+    /// Make the demo accounts; needs ENTAS_DEMO=true. May be repeated.
+    Demo {
+        #[command(flatten)]
+        config: Config,
+    },
     /// Print the OpenAPI document.
     Openapi,
     /// Print docs/ROLES.md.
@@ -62,13 +88,55 @@ enum Command {
     },
 }
 
+#[derive(Debug, clap::Args)]
+struct NewPerson {
+    /// The name to sign in with: 3 to 60 characters out of a-z, 0-9, dot, underscore and hyphen.
+    #[arg(long)]
+    name: String,
+    /// The name that people read.
+    #[arg(long)]
+    display_name: String,
+    /// The region of the account and of its role, a Kemendagri code; 00 is the country.
+    #[arg(long)]
+    region: String,
+    /// The role, e.g. administrator.
+    #[arg(long)]
+    role: String,
+    /// The agency's id, for roles that act for one.
+    #[arg(long)]
+    agency: Option<uuid::Uuid>,
+    /// Read the password from the first line of standard input.
+    #[arg(long)]
+    password_stdin: bool,
+    #[arg(long, env = "ENTAS_PASSWORD", hide = true, hide_env_values = true)]
+    password: Option<String>,
+}
+
 impl Cli {
     /// Does what was asked.
     pub async fn run(self) -> anyhow::Result<()> {
         match self.command {
             Command::Serve { config } => {
                 let services = services(config)?;
-                app::serve(services, |address| eprintln!("listening on http://{address}")).await
+                let demo = services.config.demo;
+                app::serve(services, |address| greet(address, demo)).await
+            }
+            Command::UserAdd { config, person } => user_add(services(config)?, person).await,
+            Command::RotateSigningKey { config } => {
+                let services = services(config)?;
+                let id = session::rotate(&services.db, &services.keys).await.map_err(told)?;
+                eprintln!("new signing key {id}");
+                Ok(())
+            }
+            Command::Demo { config } => {
+                let services = services(config)?;
+                anyhow::ensure!(
+                    services.config.demo,
+                    "the demo accounts have a published password: set ENTAS_DEMO=true, never beside real data"
+                );
+                users::demo(&services).await?;
+                eprintln!("demo accounts are ready; password: {}", users::PASSWORD);
+                Ok(())
             }
             Command::Migrate { config } => migrate(services(config)?).await,
             Command::Simulate { config, simulation } => datasets::simulate(&services(config)?, &app::kinds(), &simulation).await,
@@ -79,6 +147,10 @@ impl Cli {
                 Ok(())
             }
             Command::Healthcheck { bind } => healthcheck(bind).await,
+            Command::RotateKeys { config } => {
+                let services = services(config)?;
+                Ok(beneficiaries::rotate_keys(&services, |line| eprintln!("{line}")).await?)
+            }
             Command::Openapi => {
                 print!("{}", app::document());
                 Ok(())
@@ -99,6 +171,66 @@ async fn migrate(services: Arc<Services>) -> anyhow::Result<()> {
     let regions = regions::load(&services).await?;
     eprintln!("migrations applied: {applied}; regions written: {regions}");
     Ok(())
+}
+
+/// What a person at the command line can use: the code and what to do about it.
+fn told(error: Error) -> anyhow::Error {
+    match error {
+        Error::Internal(cause) => cause,
+        Error::Invalid(errors) => {
+            let sentences: Vec<_> = errors.into_iter().map(|error| format!("{}: {}", error.path, error.message)).collect();
+            anyhow::anyhow!("{}", sentences.join("; "))
+        }
+        other => anyhow::anyhow!("{}: {}", other.code().name(), other.code().detail()),
+    }
+}
+
+async fn user_add(services: Arc<Services>, person: NewPerson) -> anyhow::Result<()> {
+    let NewPerson { name, display_name, region, role, agency, password_stdin, password } = person;
+    let role = Role::parse(&role).with_context(|| {
+        let known: Vec<_> = Role::ALL.iter().map(|role| role.name()).collect();
+        format!("no role is called {role}; there are: {}", known.join(", "))
+    })?;
+    let region = RegionCode::parse(&region).context("a region is a Kemendagri code such as 62.02")?;
+    let password = match (password, password_stdin) {
+        (_, true) => {
+            let mut line = String::new();
+            std::io::stdin().read_line(&mut line)?;
+            line.trim_end_matches(['\r', '\n']).to_owned()
+        }
+        (Some(password), false) => password,
+        (None, false) => {
+            let first =
+                rpassword::prompt_password("password: ").context("no terminal to ask on: use --password-stdin or ENTAS_PASSWORD")?;
+            anyhow::ensure!(first == rpassword::prompt_password("once more: ")?, "the two passwords differ");
+            first
+        }
+    };
+    let wish = users::Wish { id: None, role, region, agency, valid_from: None, valid_to: None };
+    let id = users::add(&services, name, display_name, wish, &users::Secret::new(password)).await.map_err(told)?;
+    println!("{id}");
+    Ok(())
+}
+
+/// Where the service is and, in demo mode, what to try first.
+fn greet(address: std::net::SocketAddr, demo: bool) {
+    eprintln!("listening on http://{address}");
+    if !demo {
+        return;
+    }
+    let names: Vec<_> = Role::ALL.iter().map(|role| role.name()).collect();
+    eprintln!(
+        "demo mode: never beside real data. API console: http://{address}/docs/
+accounts: {}
+each with a twin next door, e.g. coordinator-2; password of all: {password}
+
+try:
+  TOKEN=$(curl -s http://{address}/oauth/token -d grant_type=password -d username=coordinator -d password={password} | sed 's/.*\"access_token\":\"\\([^\"]*\\)\".*/\\1/')
+  curl -s http://{address}/api/v1/me -H \"Authorization: Bearer $TOKEN\"
+  curl -s 'http://{address}/api/v1/beneficiaries?limit=1' -H \"Authorization: Bearer $TOKEN\"",
+        names.join(", "),
+        password = users::PASSWORD,
+    );
 }
 
 fn keys_new(file: &std::path::Path) -> anyhow::Result<()> {

@@ -23,6 +23,7 @@ diesel::table! {
     activities (id) {
         id -> Uuid,
         action_plan_id -> Uuid,
+        origin_id -> Nullable<Uuid>,
         program_id -> Uuid,
         name -> Text,
         strategy -> Text,

@@ -43,7 +43,8 @@ CREATE TABLE members (
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT members_nik_whole CHECK ((nik_sealed IS NULL) = (nik_index IS NULL) AND (nik_sealed IS NULL) = (nik_mask IS NULL))
 );
-CREATE INDEX members_beneficiary_idx ON members (beneficiary_id, id);
+-- With the status, so that the members who are present are counted in the index alone.
+CREATE INDEX members_beneficiary_idx ON members (beneficiary_id, id) INCLUDE (status);
 -- Not unique on purpose: two persons on one NIK is a fact of the field (domain.md §2.5), shown as a warning.
 CREATE INDEX members_nik_idx ON members (nik_index) WHERE nik_index IS NOT NULL;
 CREATE INDEX members_name_idx ON members USING gin (lower(name) gin_trgm_ops);

@@ -28,10 +28,13 @@ CREATE TABLE action_plans (
     updated_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT action_plans_revision_taken UNIQUE (agency_id, year, revision)
 );
+-- One plan a year counts: approving a revision supersedes the one before it in the same transaction.
+CREATE UNIQUE INDEX action_plans_one_in_force ON action_plans (agency_id, year) WHERE state IN ('approved', 'locked');
 CREATE INDEX action_plans_regency_idx ON action_plans (left(region_code, 5), id);
 CREATE TABLE activities (
     id uuid CONSTRAINT activities_pkey PRIMARY KEY,
     action_plan_id uuid NOT NULL CONSTRAINT activities_plan_known REFERENCES action_plans (id),
+    origin_id uuid CONSTRAINT activities_origin_known REFERENCES activities (id),
     program_id uuid NOT NULL CONSTRAINT activities_program_known REFERENCES programs (id),
     name text NOT NULL,
     strategy text NOT NULL CONSTRAINT activities_strategy_known CHECK (strategy IN ('reduce_expenditure', 'increase_income', 'reduce_poverty_pockets')),
@@ -56,3 +59,4 @@ CREATE TABLE activities (
 );
 CREATE INDEX activities_plan_idx ON activities (action_plan_id, id);
 COMMENT ON COLUMN activities.target_q1 IS 'Targets are per quarter, not cumulative.';
+COMMENT ON COLUMN activities.origin_id IS 'The activity of the first revision that this one continues; interventions stay with the revision they were planned under, so sums over a year go by coalesce(origin_id, id).';

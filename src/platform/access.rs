@@ -292,6 +292,11 @@ impl<G: Grant> Access<G> {
         &self.asked.platform
     }
 
+    /// The request's id.
+    pub fn request_id(&self) -> Uuid {
+        self.asked.request_id
+    }
+
     /// A connection for quick reads.
     pub async fn read(&self) -> Result<Read> {
         self.asked.platform.reader.read(self.scope.clone()).await

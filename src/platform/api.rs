@@ -98,6 +98,11 @@ impl Description<'_> {
         self.operation.insert("requestBody".into(), json!({"required": true, "content": content}));
     }
 
+    /// Declares a body that may be left out.
+    pub fn optional_body(&mut self, content: Value) {
+        self.operation.insert("requestBody".into(), json!({"required": false, "content": content}));
+    }
+
     /// A reference to a schema.
     pub fn schema<T: ToSchema>(&mut self) -> Value {
         self.schemas.of::<T>()

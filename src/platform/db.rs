@@ -310,6 +310,12 @@ impl Tx {
         self.store().await
     }
 
+    /// Stores what is no change of a record: a refresh token in the place of another, the end of forgotten sessions. For the
+    /// slice `sessions` only.
+    pub async fn commit_untold(mut self) -> Result<()> {
+        self.store().await
+    }
+
     async fn store(&mut self) -> Result<()> {
         let Some(mut conn) = self.conn.take() else { return Ok(()) };
         if let Err(cause) = conn.batch_execute("COMMIT").await {

@@ -54,6 +54,44 @@ impl Parameter for IfMatch {
     }
 }
 
+/// `If-Match` where it may be left out: a step (`submit`, `approve`) is guarded by the record's state, but whoever sends the
+/// version they read is not made to vouch for another one (RFC 9110 §13.1.1: a condition that is sent must be kept).
+#[derive(Debug, Clone, Copy)]
+pub struct IfGiven(Option<IfMatch>);
+
+impl IfGiven {
+    /// For a lock that is taken for something else than an edit of the record.
+    pub const NOTHING: IfGiven = IfGiven(None);
+
+    /// Refuses when a version was sent and the record has moved on.
+    pub fn demand(self, version: i32) -> Result<()> {
+        self.0.map_or(Ok(()), |sent| sent.demand(version))
+    }
+}
+
+impl From<IfMatch> for IfGiven {
+    fn from(sent: IfMatch) -> Self {
+        IfGiven(Some(sent))
+    }
+}
+
+impl FromRequest for IfGiven {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let sent = request.headers().contains_key(IF_MATCH).then(|| expected(request)).transpose();
+        ready(sent.map(IfGiven))
+    }
+}
+
+impl Parameter for IfGiven {
+    fn describe(to: &mut Description<'_>) {
+        to.parameter(json!({"name": "If-Match", "in": "header", "required": false, "schema": {"type": "string"}, "description": "The ETag of the version you read; sent, the step is refused when the record has changed since."}));
+        to.refusal(412, "The record has changed since you read it.");
+    }
+}
+
 /// The version that was read and the fields to change; an absent field stays, null clears.
 #[derive(Debug)]
 pub struct Edit<T> {

@@ -3,7 +3,7 @@
 use std::fmt;
 
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use actix_web::http::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use actix_web::{HttpResponse, ResponseError};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -18,6 +18,8 @@ pub enum Error {
     Refused(Code),
     /// A rule says no, and what stands there now helps to go on.
     RefusedBecause(Code, String),
+    /// A rule says no for as many seconds.
+    RefusedFor(Code, u64),
     /// What was sent cannot be understood or breaks a limit.
     Invalid(Vec<FieldError>),
     /// Our own failure: the cause goes to the log, never to the answer.
@@ -65,6 +67,12 @@ pub struct Problem {
     /// The fields at fault, where fields are at fault.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub errors: Vec<FieldError>,
+    /// At the token endpoint: the code once more, where RFC 6749 section 5.2 expects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// At the token endpoint: the detail once more, where RFC 6749 section 5.2 expects it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error_description: Option<String>,
 }
 
 macro_rules! codes {
@@ -121,9 +129,9 @@ codes! {
     PlanNotOpen         "plan_not_open"         409 "Plan is not open"           "The action plan can only be changed while it is a draft or returned.";
     PlanExists          "plan_exists"           409 "Plan exists"                "The agency has a plan for this year already; revise that one.";
     PlanEmpty           "plan_empty"            409 "Plan without activities"    "A plan needs at least one activity before it can be submitted.";
+    ActivityInUse       "activity_in_use"       409 "Activity in use"            "Interventions hang on this activity; cancel or deliver them and keep it.";
     PlanNotApproved     "plan_not_approved"     409 "Plan not approved"          "Interventions are planned under an approved or locked plan only.";
     QuarterOutsidePlan  "quarter_outside_plan"  422 "Quarter outside the plan"   "The quarter must lie in the year of the activity's action plan.";
-    ForeignActivity     "foreign_activity"      403 "Another agency's activity"  "Interventions are planned under the activities of your own agency.";
     Overlap             "intervention_overlap"  409 "Overlapping aid"            "The family already has an intervention of the same program in this quarter. If both are right, say why in override_reason.";
     BeneficiaryInactive "beneficiary_inactive"  409 "Family is inactive"         "The family is inactive; reactivate it first.";
     ProgramNameTaken    "program_name_taken"    409 "Program already registered" "A program of this name is on file in this region.";
@@ -133,12 +141,21 @@ codes! {
     StorageFull         "storage_full"          507 "No space left"              "The upload could not be stored. Nothing was kept; tell the operator.";
     JobFinished         "job_finished"          409 "Job has ended"              "The job has ended already; there is nothing to cancel.";
 
-    InvalidGrant        "invalid_grant"         400 "Sign-in refused"            "Name or secret, or the refresh token, is not right (RFC 6749 §5.2).";
-    InvalidRequest      "invalid_request"       400 "Malformed token request"    "A parameter is missing, repeated or unknown (RFC 6749 §5.2).";
+    InvalidGrant        "invalid_grant"         400 "Sign-in refused"            "Name or secret, or the refresh token, is not right.";
+    InvalidRequest      "invalid_request"       400 "Malformed token request"    "A parameter is missing, repeated or unknown.";
     UnsupportedGrant    "unsupported_grant_type" 400 "Unsupported grant type"    "Use password, refresh_token or client_credentials.";
-    InvalidClient       "invalid_client"        401 "Unknown client"             "Client authentication failed (RFC 6749 §5.2).";
+    InvalidClient       "invalid_client"        401 "Unknown client"             "The service account or its secret is not right.";
     LockedOut           "locked_out"            429 "Too many failed attempts"   "Signing in under this name is suspended. Wait as long as Retry-After says.";
-    PasswordWeak        "password_weak"         422 "Password too weak"          "Use at least 12 characters, not your user name.";
+    PasswordWeak        "password_weak"         422 "Password too weak"          "Use at least 12 characters, without your user name.";
+    AccountBeyond       "account_beyond"        403 "Account reaches beyond your regions" "This account also holds assignments outside your regions; only an administrator of all of them may change it.";
+    OwnAccountKept      "own_account_kept"      409 "Your own account"           "Nobody does this to their own account: ask another administrator, or use POST /api/v1/me/password.";
+}
+
+impl Code {
+    /// Whether OAuth clients know it: the answer then carries RFC 6749's members too.
+    pub fn is_oauth(self) -> bool {
+        matches!(self, Code::InvalidGrant | Code::InvalidRequest | Code::UnsupportedGrant | Code::InvalidClient | Code::LockedOut)
+    }
 }
 
 /// Named constraints and what their breach means. The database decides; nobody checks before inserting.
@@ -151,6 +168,7 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("beneficiaries_kk_taken", Code::FamilyCardTaken),
     ("members_one_head", Code::HeadTaken),
     ("action_plans_revision_taken", Code::PlanExists),
+    ("interventions_activity_known", Code::ActivityInUse),
     ("programs_name_taken", Code::ProgramNameTaken),
     ("datasets_code_taken", Code::DatasetCodeTaken),
     ("releases_file_taken", Code::ReleaseTaken),
@@ -165,7 +183,7 @@ impl Error {
     /// The row of the catalogue that this error is answered with.
     pub fn code(&self) -> Code {
         match self {
-            Error::Refused(code) | Error::RefusedBecause(code, _) => *code,
+            Error::Refused(code) | Error::RefusedBecause(code, _) | Error::RefusedFor(code, _) => *code,
             Error::Invalid(_) => Code::Invalid,
             Error::Internal(_) => Code::Internal,
         }
@@ -209,6 +227,10 @@ impl From<diesel::result::Error> for Error {
                 if let Some((_, code)) = CONSTRAINTS.iter().find(|(name, _)| *name == named) {
                     return (*code).into();
                 }
+                // Inside the scope and yet in no list: the code is well formed and names nothing.
+                if matches!(kind, Kind::ForeignKeyViolation) && named.ends_with("_region_known") {
+                    return Code::RegionNotFound.into();
+                }
                 if matches!(kind, Kind::UniqueViolation) && named.ends_with("_pkey") {
                     return Code::IdTaken.into();
                 }
@@ -244,10 +266,6 @@ impl From<std::io::Error> for Error {
     }
 }
 
-/// How long a client should wait before the next try, in seconds; travels as a response extension to the header.
-#[derive(Debug, Clone, Copy)]
-pub struct RetryAfter(pub u64);
-
 /// What the log needs to know of a failure that the answer must not tell.
 #[derive(Debug, Clone)]
 pub struct Cause(pub String);
@@ -264,6 +282,8 @@ pub fn answer(error: &Error, request_id: Option<String>, retry_after: Option<u64
         kind: format!("/api/v1/errors#{}", code.name()),
         title: code.title().to_owned(),
         status: code.status(),
+        error: code.is_oauth().then(|| code.name().to_owned()),
+        error_description: code.is_oauth().then(|| detail.clone()),
         detail,
         code: code.name().to_owned(),
         request_id,
@@ -274,10 +294,16 @@ pub fn answer(error: &Error, request_id: Option<String>, retry_after: Option<u64
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if code.status() == 401 {
-        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer realm=\"entas\""));
+        // RFC 6749 section 5.2: the scheme that the client could have used.
+        let scheme = if code == Code::InvalidClient { "Basic realm=\"entas\"" } else { "Bearer realm=\"entas\"" };
+        headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
+    }
+    if code.is_oauth() {
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     }
     if matches!(code.status(), 429 | 503) {
-        headers.insert(RETRY_AFTER, HeaderValue::from(retry_after.unwrap_or(1)));
+        let seconds = if let Error::RefusedFor(_, seconds) = error { Some(*seconds) } else { retry_after };
+        headers.insert(RETRY_AFTER, HeaderValue::from(seconds.unwrap_or(1)));
     }
     if let Error::Internal(cause) = error {
         response.extensions_mut().insert(Cause(format!("{cause:#}")));
@@ -292,5 +318,18 @@ impl ResponseError for Error {
 
     fn error_response(&self) -> HttpResponse {
         answer(self, None, None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn oauth_descriptions_keep_to_the_characters_of_rfc_6749() {
+        for code in Code::ALL.iter().filter(|code| code.is_oauth()) {
+            let allowed = |c: char| matches!(c, '\u{20}'..='\u{21}' | '\u{23}'..='\u{5b}' | '\u{5d}'..='\u{7e}');
+            assert!(code.name().chars().all(allowed) && code.detail().chars().all(allowed), "{}", code.name());
+        }
     }
 }

@@ -84,7 +84,10 @@ pub async fn middleware(
         return Ok(refuse(request, &asked, &error));
     };
     let operation = format!("POST {}", request.uri().path_and_query().map_or("", |path| path.as_str()));
-    let operation = Sha256::digest(operation.as_bytes()).iter().map(|byte| format!("{byte:02x}")).collect::<String>();
+    // The rights are part of it: an answer is not repeated to somebody who has lost the right to it since.
+    let mut rights: Vec<String> = actor.held.iter().map(|held| format!("{held:?}")).collect();
+    rights.sort();
+    let operation = format!("{} {}", hex(operation.as_bytes()), hex(rights.join(";").as_bytes()));
     let claim = new_id();
     let known = match take(&asked.platform, actor.id, &key, claim, &operation).await {
         Ok(known) => known,
@@ -97,8 +100,11 @@ pub async fn middleware(
     let payload = request.take_payload();
     let mut hashed = Box::pin(HashedPayload { payload, hasher: hasher.clone() });
     if known.claim != claim {
-        if known.operation != operation {
+        if known.operation.split(' ').next() != operation.split(' ').next() {
             return Ok(refuse(request, &asked, &Code::KeyReused.into()));
+        }
+        if known.operation != operation {
+            return Ok(refuse(request, &asked, &Code::KeyAnswerLost.into()));
         }
         if known.state == "running" {
             return Ok(refuse(request, &asked, &Code::KeyRunning.into()));
@@ -149,6 +155,10 @@ pub async fn middleware(
         None => release(&asked.platform, claim).await,
     }
     Ok(ServiceResponse::new(head, parts.set_body(BoxBody::new(bytes)).map_into_right_body()))
+}
+
+fn hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn refuse(request: ServiceRequest, asked: &Asked, error: &Error) -> ServiceResponse<EitherBody<BoxBody, BoxBody>> {
@@ -233,6 +243,22 @@ fn open(platform: &Platform, known: &Known, status: i32) -> Result<HttpResponse>
     }
     response.insert_header(("idempotency-replayed", "true"));
     Ok(response.body(body.to_vec()))
+}
+
+/// Lets go of answers sealed under older keys. Their keys stay: a repeated request is still known to be done, and only
+/// its answer is lost.
+pub async fn forget_older(platform: &super::Services) -> Result<usize> {
+    let mut conn = platform.db.get().await?;
+    // The first two bytes tell the key; an answer may be a megabyte.
+    let header = diesel::dsl::sql::<Binary>("substring(answer_sealed FROM 1 FOR 2)");
+    let kept: Vec<(Uuid, Vec<u8>)> =
+        keys::table.filter(keys::answer_sealed.is_not_null()).select((keys::claim, header)).load(&mut *conn).await?;
+    let older: Vec<Uuid> = kept.into_iter().filter(|(_, header)| !platform.keys.is_current(header)).map(|(claim, _)| claim).collect();
+    let forgotten = diesel::update(keys::table.filter(keys::claim.eq_any(older)))
+        .set((keys::state.eq("committed"), keys::answer_sealed.eq(None::<Vec<u8>>)))
+        .execute(&mut *conn)
+        .await?;
+    Ok(forgotten)
 }
 
 /// Deletes keys after a day: a retry comes within minutes, an offline front end's within hours.

@@ -117,7 +117,7 @@ fn pairs(request: &HttpRequest) -> Result<Vec<(String, String)>> {
     serde_urlencoded::from_str(query).map_err(|_| refuse())
 }
 
-fn percent_decoded(text: &[u8]) -> Vec<u8> {
+pub(super) fn percent_decoded(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
     while let Some((first, tail)) = rest.split_first() {

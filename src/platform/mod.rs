@@ -16,8 +16,12 @@ pub mod db;
 pub mod edit;
 /// Codes, problem documents.
 pub mod error;
+/// Form bodies of the OAuth endpoints.
+pub mod form;
 /// The same request twice.
 pub mod idempotency;
+/// Fixed SQL, kept prepared.
+pub mod fixed;
 /// Identifiers.
 pub mod ids;
 /// Long work.
@@ -88,8 +92,12 @@ impl Services {
 
     /// A transaction as the system itself, for commands and for what happens before anybody is signed in.
     pub async fn write_as_system(&self, region: ids::RegionCode) -> error::Result<db::Tx> {
-        let by = db::Author { actor_id: SYSTEM, request_id: None, claim: None };
-        self.db.begin(access::Scope::of(region), by).await
+        self.write_as(SYSTEM, None, region).await
+    }
+
+    /// A transaction of somebody who proves in this very request who they are: nobody is signed in yet.
+    pub async fn write_as(&self, actor_id: uuid::Uuid, request_id: Option<uuid::Uuid>, region: ids::RegionCode) -> error::Result<db::Tx> {
+        self.db.begin(access::Scope::of(region), db::Author { actor_id, request_id, claim: None }).await
     }
 
     /// A connection as the system itself.

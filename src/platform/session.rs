@@ -24,16 +24,17 @@ use ed25519_dalek::SigningKey;
 use ed25519_dalek::pkcs8::EncodePrivateKey;
 use jsonwebtoken::{Algorithm, DecodingKey, EncodingKey, Header, Validation};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 use super::access::{Actor, Asked, Held};
-use super::db::Db;
+use super::db::{Db, Scoped, Tx};
 use super::error::{Code, Error, Result, answer};
 use super::ids::{RegionCode, new_id};
 use super::policy::Role;
 use super::seal::KeyRing;
 use super::{Platform, telemetry};
-use crate::schema::signing_keys;
+use crate::schema::{sessions, signing_keys};
 
 /// How old what we know of an actor may be. Below the promised second, for the look-up takes time too.
 const FRESH: Duration = Duration::from_millis(800);
@@ -80,6 +81,9 @@ struct Key {
 pub struct Tokens {
     issuer: String,
     keys: RwLock<(Option<Instant>, Vec<Arc<Key>>)>,
+    /// Claims of tokens whose very bytes were verified a moment ago, by their SHA-256: a front end sends the same token
+    /// with every request, and the signature costs more than all the rest of a small read (measured).
+    verified: Mutex<HashMap<[u8; 32], (Instant, Arc<Claims>)>>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -91,7 +95,7 @@ impl std::fmt::Debug for Tokens {
 impl Tokens {
     /// No keys yet: they are read (or the first one made) on first use.
     pub fn new(issuer: String) -> Tokens {
-        Tokens { issuer, keys: RwLock::new((None, Vec::new())) }
+        Tokens { issuer, keys: RwLock::new((None, Vec::new())), verified: Mutex::default() }
     }
 
     /// The issuer's name, as in every token.
@@ -120,11 +124,33 @@ impl Tokens {
     }
 
     /// Verifies a token: signature, issuer, audience, expiry. Whether its session still stands is another question.
-    pub async fn verify(&self, db: &Db, ring: &KeyRing, token: &str) -> Result<Claims> {
+    pub async fn verify(&self, db: &Db, ring: &KeyRing, token: &str) -> Result<Arc<Claims>> {
+        let digest: [u8; 32] = Sha256::digest(token.as_bytes()).into();
+        let known = self.verified.lock().unwrap_or_else(PoisonError::into_inner).get(&digest).cloned();
+        if let Some((at, claims)) = known
+            && at.elapsed() < FRESH
+            && claims.exp > Utc::now().timestamp()
+        {
+            return Ok(claims);
+        }
+        let claims = Arc::new(self.verify_signature(db, ring, token).await?);
+        let mut verified = self.verified.lock().unwrap_or_else(PoisonError::into_inner);
+        if verified.len() >= REMEMBERED {
+            verified.retain(|_, (at, _)| at.elapsed() < FRESH);
+        }
+        verified.insert(digest, (Instant::now(), claims.clone()));
+        Ok(claims)
+    }
+
+    async fn verify_signature(&self, db: &Db, ring: &KeyRing, token: &str) -> Result<Claims> {
         let invalid = |_| Error::from(Code::TokenInvalid);
         let header = jsonwebtoken::decode_header(token).map_err(invalid)?;
         let id = header.kid.as_deref().and_then(|kid| Uuid::parse_str(kid).ok()).ok_or(Code::TokenInvalid)?;
-        let key = self.current(db, ring).await?.into_iter().find(|key| key.id == id).ok_or(Code::TokenInvalid)?;
+        let key = match self.current(db, ring).await?.into_iter().find(|key| key.id == id) {
+            Some(key) => key,
+            // Another replica may sign with a key that was made since we looked.
+            None => self.reread(db, ring).await?.into_iter().find(|key| key.id == id).ok_or(Code::TokenInvalid)?,
+        };
         let mut rules = Validation::new(Algorithm::EdDSA);
         rules.set_audience(&[AUDIENCE]);
         rules.set_issuer(&[&self.issuer]);
@@ -139,6 +165,17 @@ impl Tokens {
     pub async fn jwks(&self, db: &Db, ring: &KeyRing) -> Result<Vec<(Uuid, String)>> {
         let keys = self.current(db, ring).await?;
         Ok(keys.iter().map(|key| (key.id, URL_SAFE_NO_PAD.encode(&key.public))).collect())
+    }
+
+    /// The keys as of at most a second ago: a made-up key id must not cost a query each time.
+    async fn reread(&self, db: &Db, ring: &KeyRing) -> Result<Vec<Arc<Key>>> {
+        {
+            let mut known = self.keys.write().unwrap_or_else(PoisonError::into_inner);
+            if known.0.is_some_and(|at| at.elapsed() > Duration::from_secs(1)) {
+                known.0 = None;
+            }
+        }
+        self.current(db, ring).await
     }
 
     /// Whether the key file belongs to this database: every signing key in force must open.
@@ -212,6 +249,20 @@ pub async fn rotate(db: &Db, ring: &KeyRing) -> Result<Uuid> {
     Ok(id)
 }
 
+/// Brings the private halves under the current sealing key; says how many were not.
+pub async fn reseal(db: &Db, ring: &KeyRing) -> Result<usize> {
+    let mut conn = db.get().await?;
+    let rows: Vec<(Uuid, Vec<u8>)> = signing_keys::table.select((signing_keys::id, signing_keys::private_sealed)).load(&mut *conn).await?;
+    let mut resealed = 0;
+    for (id, sealed) in rows.into_iter().filter(|(_, sealed)| !ring.is_current(sealed)) {
+        let der = ring.open(PURPOSE, id, &sealed)?;
+        let renewed = ring.seal(PURPOSE, id, &der)?;
+        let still = signing_keys::table.filter(signing_keys::id.eq(id)).filter(signing_keys::private_sealed.eq(sealed));
+        resealed += diesel::update(still).set(signing_keys::private_sealed.eq(renewed)).execute(&mut *conn).await?;
+    }
+    Ok(resealed)
+}
+
 /// What is known of the actors behind recent tokens, by session.
 #[derive(Debug, Default)]
 pub struct Actors {
@@ -242,9 +293,28 @@ impl Actors {
         self.lock().remove(&session);
     }
 
+    /// Forgets all sessions of an actor whose assignments or status changed here.
+    pub fn forget_actor(&self, actor: Uuid) {
+        self.lock().retain(|_, (_, known)| known.as_ref().is_none_or(|known| known.id != actor));
+    }
+
     fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Instant, Option<Arc<Actor>>)>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// Ends all of an actor's open sessions but one, in the transaction that gives the reason; answers how many there were.
+/// It stands here and not with the sessions, because accounts, whose disabling ends them, come earlier in the order.
+/// `reason` is one of the words that the table knows. The caller then forgets the actor ([`Actors::forget_actor`]).
+pub async fn end_all(tx: &Tx, actor: Uuid, reason: &'static str, except: Option<Uuid>) -> Result<usize> {
+    let open = sessions::table
+        .filter(sessions::actor_id.eq(actor))
+        .filter(sessions::revoked_at.is_null())
+        .filter(sessions::id.ne(except.unwrap_or_default()));
+    Ok(diesel::update(open)
+        .set((sessions::revoked_at.eq(diesel::dsl::now), sessions::revoked_reason.eq(reason)))
+        .execute(&mut tx.on())
+        .await?)
 }
 
 #[derive(QueryableByName)]

@@ -124,7 +124,7 @@ fn as_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<B
     let ours = response.response().error().and_then(|error| error.as_error::<Error>());
     let already = response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/problem+json");
     let problem = match ours {
-        Some(error) => answer(error, Some(id.to_owned()), retry_after(&response)),
+        Some(error) => answer(error, Some(id.to_owned()), None),
         None if already || response.headers().get(CONTENT_TYPE).is_some_and(|kind| kind == "application/json") => return response,
         None => {
             let code = match response.status().as_u16() {
@@ -145,8 +145,4 @@ fn as_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<B
     };
     let (request, _) = response.into_parts();
     ServiceResponse::new(request, problem)
-}
-
-fn retry_after(response: &ServiceResponse<BoxBody>) -> Option<u64> {
-    response.response().extensions().get::<super::error::RetryAfter>().map(|wait| wait.0)
 }

@@ -1,7 +1,8 @@
 //! Bodies: JSON, parsed strictly, validated, refused with the place and the reason and never with the rejected value.
 
 use actix_web::dev::Payload;
-use actix_web::http::header::CONTENT_TYPE;
+use actix_web::http::Version;
+use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::future::LocalBoxFuture;
@@ -31,6 +32,40 @@ impl<T: DeserializeOwned + Validate + ToSchema + 'static> Parameter for Valid<T>
     fn describe(to: &mut Description<'_>) {
         let schema = to.schema::<T>();
         to.body(json!({"application/json": {"schema": schema}}));
+        describe_refusals(to);
+    }
+}
+
+/// A JSON body that may be left out, for steps that take a reason; when there is one it keeps its limits.
+#[derive(Debug)]
+pub struct Optional<T>(pub T);
+
+impl<T: DeserializeOwned + Validate + Default + 'static> FromRequest for Optional<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let headers = request.headers();
+        let none = headers.get(CONTENT_LENGTH).is_none_or(|length| length == "0") && !headers.contains_key(TRANSFER_ENCODING);
+        if none && request.version() < Version::HTTP_2 {
+            return Box::pin(async { Ok(Optional(T::default())) });
+        }
+        let typed = headers.contains_key(CONTENT_TYPE);
+        let read = read_json::<T>(request, payload, &["application/json"]);
+        Box::pin(async move {
+            match read.await {
+                // HTTP/2 need not tell beforehand whether a body follows.
+                Err(Error::Refused(Code::MediaType)) if none && !typed => Ok(Optional(T::default())),
+                read => read.map(Optional),
+            }
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Validate + Default + ToSchema + 'static> Parameter for Optional<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        to.optional_body(json!({"application/json": {"schema": schema}}));
         describe_refusals(to);
     }
 }

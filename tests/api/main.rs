@@ -3,16 +3,26 @@
 
 mod support;
 
+mod action_plans;
 mod agencies;
 mod architecture;
+mod beneficiaries;
 mod contract;
 mod database;
+mod sessions;
 mod faults;
+mod interventions;
 mod sweeps;
+mod users;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
 fn cases() -> Vec<support::case::Case> {
     let mut cases = Vec::new();
     cases.extend(agencies::cases());
+    cases.extend(users::cases());
+    cases.extend(sessions::cases());
+    cases.extend(action_plans::cases());
+    cases.extend(interventions::cases());
+    cases.extend(beneficiaries::cases());
     cases
 }

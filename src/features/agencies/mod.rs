@@ -7,4 +7,4 @@ mod http;
 mod store;
 
 pub use http::operations;
-pub use store::{Agency, find, find_active};
+pub use store::{Agency, find, find_active, find_named, insert};

@@ -95,6 +95,12 @@ pub async fn find_active(db: &impl Scoped, id: Uuid) -> Result<Agency> {
     Ok(visible(db.scope()).filter(agencies::id.eq(id)).filter(agencies::status.eq("active")).first(&mut db.on()).await?)
 }
 
+/// The agency of a name in a region.
+pub async fn find_named(db: &impl Scoped, region: &RegionCode, name: &str) -> Result<Option<Agency>> {
+    let found = visible(db.scope()).filter(agencies::region_code.eq(region.as_str())).filter(agencies::name.eq(name));
+    Ok(found.first(&mut db.on()).await.optional()?)
+}
+
 /// One agency to change: in the scope proper, locked, at the version that was read.
 pub async fn find_to_change(tx: &Tx, id: Uuid, expected: IfMatch) -> Result<Agency> {
     let row: Agency = agencies::table

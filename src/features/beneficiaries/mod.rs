@@ -12,6 +12,7 @@
 
 mod http;
 mod model;
+mod rotate;
 mod service;
 mod store;
 
@@ -20,4 +21,5 @@ pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
     MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall,
 };
+pub use rotate::rotate_keys;
 pub use store::{ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare};

@@ -9,4 +9,4 @@ mod store;
 
 pub use http::operations;
 pub use load::load;
-pub use store::{children, villages_of};
+pub use store::{Region, children, villages_of};

@@ -47,7 +47,11 @@ pub fn config(url: &str) -> Config {
 
 /// Keys of this test run.
 pub fn keys() -> KeyRing {
-    KeyRing::parse(&KeyRing::generate().unwrap()).unwrap()
+    KeyRing::parse(&key_text()).unwrap()
+}
+
+fn key_text() -> String {
+    KeyRing::generate().unwrap().to_string()
 }
 
 /// The regions and the agency of a place.
@@ -79,6 +83,8 @@ pub struct World {
     pub db: Database,
     pub home: Neighbourhood,
     pub foreign: Neighbourhood,
+    /// The key file, for tests that rotate keys.
+    pub key_text: String,
     base: String,
     http: reqwest::Client,
     actors: HashMap<String, (Uuid, Client)>,
@@ -93,7 +99,8 @@ impl World {
     }
 
     async fn on(db: Database) -> World {
-        let services = Services::new(config(&db.url), keys()).unwrap();
+        let key_text = key_text();
+        let services = Services::new(config(&db.url), KeyRing::parse(&key_text).unwrap()).unwrap();
         let (address, server) = serve(services.clone());
         let (home_agency, foreign_agency) = (Uuid::now_v7(), Uuid::now_v7());
         let home = Neighbourhood {
@@ -117,6 +124,7 @@ impl World {
             sql,
             services,
             db,
+            key_text,
             home,
             foreign,
             base: format!("http://{address}"),
@@ -226,6 +234,12 @@ impl World {
     /// Appends the records of reading that wait.
     pub async fn flush_reads(&self) {
         self.services.reads.flush(&self.services.db).await.unwrap();
+    }
+
+    /// A replica made by the test, for somebody who is signed in here.
+    pub fn serve_with(&self, services: Arc<Services>, client: &Client) -> Client {
+        let (address, _server) = serve(services);
+        Client { base: format!("http://{address}"), ..client.clone() }
     }
 
     /// A second replica on the same database and keys.

@@ -20,12 +20,14 @@ use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesDisclose, BeneficiariesRead, BeneficiariesWrite, Grant, InterventionsRead, WelfareRead};
 use crate::platform::valid::Valid;
 
+mod shown;
 mod wire;
 
-pub use wire::MemberOut;
+pub use shown::MemberOut;
+use shown::{BeneficiaryOut, DisclosureOut, SearchHit};
 use wire::{
-    BeneficiaryCreate, BeneficiaryFilter, BeneficiaryOut, BeneficiarySearch, BeneficiaryUpdate, ChangeHead, Deactivate, DisclosedField,
-    DisclosureCreate, DisclosureOut, MemberCreate, MemberUpdate, Reactivate, SearchHit,
+    BeneficiaryCreate, BeneficiaryFilter, BeneficiarySearch, BeneficiaryUpdate, ChangeHead, Deactivate, DisclosedField, DisclosureCreate,
+    MemberCreate, MemberUpdate, Reactivate,
 };
 
 /// Mounts the feature.
