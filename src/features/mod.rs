@@ -3,32 +3,30 @@
 use crate::platform::api::Api;
 use crate::platform::jobs::Jobs;
 
-/// Programs, action plans, activities.
-pub mod action_plans;
+/// The Kemendagri region list.
+pub mod regions;
 /// Agencies: who plans, verifies, delivers, pays.
 pub mod agencies;
+/// Accounts and assignments.
+pub mod users;
+/// Signing in and out, one's own account.
+pub mod sessions;
 /// Families and their members.
 pub mod beneficiaries;
 /// Registered sources and their releases.
 pub mod datasets;
+/// Programs, action plans, activities.
+pub mod action_plans;
 /// Aid planned for families, delivered or cancelled.
 pub mod interventions;
+/// Long work, how far it is.
+pub mod jobs;
 /// The change feed and the audit log.
 pub mod feed;
-/// Aid planned for families, delivered or cancelled.
-pub mod interventions;
-/// Long work and its progress.
-pub mod jobs;
 /// Rankings and coverage.
 pub mod monitoring;
 /// Health, metrics, the catalogue of codes.
 pub mod ops;
-/// The Kemendagri region list.
-pub mod regions;
-/// Signing in and out, one's own account.
-pub mod sessions;
-/// Accounts and assignments.
-pub mod users;
 
 /// The operations of every feature.
 pub fn operations(api: &mut Api) {
@@ -36,10 +34,10 @@ pub fn operations(api: &mut Api) {
     agencies::operations(api);
     users::operations(api);
     sessions::operations(api);
-    action_plans::operations(api);
-    interventions::operations(api);
     beneficiaries::operations(api);
     datasets::operations(api);
+    action_plans::operations(api);
+    interventions::operations(api);
     jobs::operations(api);
     feed::operations(api);
     monitoring::operations(api);
