@@ -43,11 +43,6 @@ enum Command {
         #[command(flatten)]
         simulation: Simulation,
     },
-    /// Fill the database with the demo's data, once.
-    Demo {
-        #[command(flatten)]
-        config: Config,
-    },
     /// Make a key file (mode 0600); refuses to overwrite one.
     KeysNew {
         /// Where.
@@ -71,7 +66,7 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
-    /// Make the demo accounts; needs ENTAS_DEMO=true. May be repeated.
+    /// Make the demo accounts and import the demo's simulated lists; needs ENTAS_DEMO=true. May be repeated.
     Demo {
         #[command(flatten)]
         config: Config,
@@ -135,12 +130,12 @@ impl Cli {
                     "the demo accounts have a published password: set ENTAS_DEMO=true, never beside real data"
                 );
                 users::demo(&services).await?;
+                datasets::demo(&services, &app::kinds()).await?;
                 eprintln!("demo accounts are ready; password: {}", users::PASSWORD);
                 Ok(())
             }
             Command::Migrate { config } => migrate(services(config)?).await,
             Command::Simulate { config, simulation } => datasets::simulate(&services(config)?, &app::kinds(), &simulation).await,
-            Command::Demo { config } => datasets::demo(&services(config)?, &app::kinds()).await,
             Command::KeysNew { file } => keys_new(&file),
             Command::Roles => {
                 print!("{}", app::roles());

@@ -9,8 +9,10 @@ mod architecture;
 mod beneficiaries;
 mod contract;
 mod database;
+mod datasets;
 mod sessions;
 mod faults;
+mod imports;
 mod interventions;
 mod sweeps;
 mod users;
@@ -24,5 +26,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(action_plans::cases());
     cases.extend(interventions::cases());
     cases.extend(beneficiaries::cases());
+    cases.extend(datasets::cases());
     cases
 }

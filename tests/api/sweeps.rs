@@ -81,6 +81,7 @@ async fn roles_may_what_the_policy_says_and_nothing_else() {
             }
         }
     }
+    world.run_jobs().await;
 }
 
 #[actix_web::test]
@@ -112,6 +113,7 @@ async fn what_lies_elsewhere_does_not_exist() {
             assert_eq!(world.changes().await, before, "{operation:?} as {}: refused and yet written", role.name());
         }
     }
+    world.run_jobs().await;
 }
 
 #[actix_web::test]
@@ -194,6 +196,7 @@ async fn nonsense_is_refused_with_a_code() {
             assert_eq!(world.changes().await, before, "{operation:?}: stale and yet written");
         }
     }
+    world.run_jobs().await;
 }
 
 #[actix_web::test]
@@ -216,4 +219,5 @@ async fn the_same_key_does_it_once() {
             send(&client, &Method::POST, &call).await.refused(422, "idempotency_key_reused");
         }
     }
+    world.run_jobs().await;
 }
