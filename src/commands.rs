@@ -43,11 +43,6 @@ enum Command {
         #[command(flatten)]
         simulation: Simulation,
     },
-    /// Fill the database with the demo's data, once.
-    Demo {
-        #[command(flatten)]
-        config: Config,
-    },
     /// Make a key file (mode 0600); refuses to overwrite one.
     KeysNew {
         /// Where.

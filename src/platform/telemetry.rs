@@ -24,7 +24,12 @@ pub enum LogFormat {
 
 /// Starts logging to standard error.
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
-    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    let mut filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    // Whatever an operator asks for: at debug level these print statements with their parameters and cells of files,
+    // which are names and birth dates.
+    for quiet in ["tokio_postgres=info", "calamine=off"] {
+        filter = filter.add_directive(quiet.parse()?);
+    }
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     let started = match format {
         LogFormat::Human => builder.try_init(),

@@ -94,7 +94,11 @@ pub fn cases() -> Vec<Case> {
         }),
         case!("releases_create", |world, place| {
             let (dataset, _) = dataset(world, place).await;
-            Call { path: format!("/datasets/{dataset}/releases"), raw: Some(form(&[("mode", "validate")], &fresh_file())), ..Call::default() }
+            Call {
+                path: format!("/datasets/{dataset}/releases"),
+                raw: Some(form(&[("mode", "validate")], &fresh_file())),
+                ..Call::default()
+            }
         }),
         case!("releases_fetch", |world, place| Call::get(format!("/releases/{}", release(world, place).await.1))),
         case!("releases_rejects", |world, place| {
@@ -186,7 +190,7 @@ pub async fn same_totals(world: &World, list: &List) {
 async fn told(client: &Client) -> Totals {
     let mut totals = Totals::new();
     for family in client.all("/beneficiaries?limit=200").await {
-        let decile = family["rank"]["decile"].as_i64().unwrap_or_else(|| panic!("no decile: {family}"));
+        let decile = family["welfare"]["decile"].as_i64().unwrap_or_else(|| panic!("no decile: {family}"));
         let (families, people) = totals.entry((family["region_code"].as_str().unwrap().to_owned(), decile)).or_default();
         *families += 1;
         *people += family["member_count"].as_i64().unwrap_or_else(|| panic!("no member count: {family}"));
@@ -281,7 +285,8 @@ async fn the_same_file_is_one_release() {
     // Five at once: the unique index decides.
     let other = List::new(&world, "62.02", 2, 5).await.workbook();
     let sent = join_all((0..5).map(|_| send(&coordinator, &dataset, &[("mode", "commit")], &other))).await;
-    let ids: BTreeSet<&str> = sent.iter().map(|answer| answer.body["release_id"].as_str().unwrap_or_else(|| panic!("{}", answer.text))).collect();
+    let ids: BTreeSet<&str> =
+        sent.iter().map(|answer| answer.body["release_id"].as_str().unwrap_or_else(|| panic!("{}", answer.text))).collect();
     assert_eq!(ids.len(), 1);
     assert_eq!(sent.iter().filter(|answer| answer.status == 202).count(), 1);
     assert_eq!(number(&world, "SELECT count(*) FROM jobs WHERE state = 'queued'").await, 1, "no job without a release");
@@ -362,7 +367,8 @@ async fn what_is_refused_is_told_by_row_and_column_and_never_quoted() {
         .collect();
     // The file's first line is row 1, as in a spreadsheet.
     let at = |index: usize| others[index] as u64 + 1;
-    let expected = [(at(0), "Tanggal Lahir", "date_invalid"), (at(1), "Desil Kesejahteraan", "decile_invalid"), (at(2), "", "region_foreign")];
+    let expected =
+        [(at(0), "Tanggal Lahir", "date_invalid"), (at(1), "Desil Kesejahteraan", "decile_invalid"), (at(2), "", "region_foreign")];
     assert_eq!(told, expected.into());
     let invalid = coordinator.all(&format!("{path}?code=nik_invalid")).await;
     assert_eq!((invalid.len(), invalid[0]["row"].as_u64(), invalid[0]["severity"].as_str()), (1, Some(at(3)), Some("warning")));
@@ -416,10 +422,19 @@ async fn a_form_out_of_order_or_with_nonsense_is_refused_with_the_part() {
     let raw = async |body: Vec<u8>, kind: &str| coordinator.send(reqwest::Method::POST, &path, &[("content-type", kind)], Some(body)).await;
     let (kind, whole) = form(&[("mode", "commit")], b"x");
     // The file before what is said about it.
-    let (head, tail) = (format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"mode\"\r\n\r\ncommit\r\n"), format!("--{BOUNDARY}--\r\n"));
+    let (head, tail) =
+        (format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"mode\"\r\n\r\ncommit\r\n"), format!("--{BOUNDARY}--\r\n"));
     let early = [file_part(b"x"), head.clone().into_bytes(), tail.clone().into_bytes()].concat();
     assert_eq!(raw(early, &kind).await.refused(422, "invalid").body["errors"][0]["code"], "required");
-    let late = [head.clone().into_bytes(), file_part(b"x"), b"--".to_vec(), BOUNDARY.into(), b"\r\ncontent-disposition: form-data; name=\"coverage\"\r\n\r\nx\r\n".to_vec(), tail.clone().into_bytes()].concat();
+    let late = [
+        head.clone().into_bytes(),
+        file_part(b"x"),
+        b"--".to_vec(),
+        BOUNDARY.into(),
+        b"\r\ncontent-disposition: form-data; name=\"coverage\"\r\n\r\nx\r\n".to_vec(),
+        tail.clone().into_bytes(),
+    ]
+    .concat();
     let told = raw(late, &kind).await.refused(422, "invalid");
     assert_eq!((told.body["errors"][0]["path"].as_str(), told.body["errors"][0]["code"].as_str()), (Some("coverage"), Some("order")));
     let none = [head.into_bytes(), tail.into_bytes()].concat();
@@ -515,7 +530,8 @@ async fn datasets_are_registered_once_a_region_and_edited() {
     elsewhere["region_code"] = json!("62.02.99");
     coordinator.post("/datasets", elsewhere).await.refused(404, "region_not_found");
     let path = format!("/datasets/{}", created.id());
-    let edited = coordinator.patch(&path, "\"1\"", json!({"ranking_scheme": null, "legal_basis": "Kepmenko PMK 30/2022"})).await.expect(200);
+    let edited =
+        coordinator.patch(&path, "\"1\"", json!({"ranking_scheme": null, "legal_basis": "Kepmenko PMK 30/2022"})).await.expect(200);
     assert_eq!((edited.body["ranking_scheme"].is_null(), edited.body["code"].as_str()), (true, Some("P3KE")));
     coordinator.patch(&path, "\"1\"", json!({"owner": "x"})).await.refused(412, "version_stale");
     coordinator.patch(&path, "\"2\"", json!({"code": "x"})).await.refused(422, "invalid");

@@ -9,8 +9,10 @@ mod architecture;
 mod beneficiaries;
 mod contract;
 mod database;
+mod datasets;
 mod sessions;
 mod faults;
+mod imports;
 mod interventions;
 mod durability;
 mod feed;
@@ -31,5 +33,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(jobs::cases());
     cases.extend(feed::cases());
     cases.extend(monitoring::cases());
+    cases.extend(datasets::cases());
     cases
 }

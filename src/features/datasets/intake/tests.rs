@@ -88,7 +88,12 @@ const CHILD: &str = "Anak";
 fn households(count: usize, order: impl Fn(&mut Vec<Vec<Put>>)) -> (Vec<Vec<Put>>, Vec<Vec<Put>>) {
     let families = (0..count).map(|n| family_row(&format!("F{n}"), &[])).collect();
     let mut people = (0..count)
-        .flat_map(|n| [HEAD, CHILD, CHILD].into_iter().zip(0..).map(move |(relation, k)| person_row(&format!("F{n}"), &format!("P{n}-{k}"), relation, &[])))
+        .flat_map(|n| {
+            [HEAD, CHILD, CHILD]
+                .into_iter()
+                .zip(0..)
+                .map(move |(relation, k)| person_row(&format!("F{n}"), &format!("P{n}-{k}"), relation, &[]))
+        })
         .collect();
     order(&mut people);
     (families, people)
@@ -218,7 +223,8 @@ fn of_too_many_remarks_the_first_are_kept_and_all_are_counted() {
     }
     let standard = Standard { keep: 3, ..standard() };
     let heard = hear(workbook(&families, &people).path(), &standard, 0, 10);
-    let kept: Vec<&str> = heard.remarks.iter().filter_map(|remark| remark.rsplit(':').next()).filter(|code| !code.starts_with("nik_")).collect();
+    let kept: Vec<&str> =
+        heard.remarks.iter().filter_map(|remark| remark.rsplit(':').next()).filter(|code| !code.starts_with("nik_")).collect();
     assert_eq!(kept.iter().filter(|code| **code == "family_missing").count(), 3);
     assert_eq!(kept.iter().filter(|code| **code == "too_many").count(), 2, "one for rejects, one for warnings: {kept:?}");
     assert_eq!(heard.rejected, 8);
