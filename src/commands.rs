@@ -66,6 +66,11 @@ enum Command {
         #[command(flatten)]
         config: Config,
     },
+    /// Make the demo accounts and import the demo's simulated lists; needs ENTAS_DEMO=true. May be repeated.
+    Demo {
+        #[command(flatten)]
+        config: Config,
+    },
     /// Print the OpenAPI document.
     Openapi,
     /// Print docs/ROLES.md.
