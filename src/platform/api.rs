@@ -64,19 +64,20 @@ impl Schemas {
 impl Description<'_> {
     /// Declares an answer.
     pub fn response(&mut self, status: u16, description: &str, content: Option<(&str, Value)>, headers: &[(&str, &str)]) {
-        let mut response = json!({"description": description});
+        let mut response = Map::from_iter([("description".to_owned(), json!(description))]);
         if let Some((kind, schema)) = content {
-            response["content"] = json!({kind: {"schema": schema}});
+            response.insert("content".into(), json!({kind: {"schema": schema}}));
         }
         if !headers.is_empty() {
             let headers: Map<_, _> = headers
                 .iter()
                 .map(|(name, what)| ((*name).to_owned(), json!({"description": what, "schema": {"type": "string"}})))
                 .collect();
-            response["headers"] = Value::Object(headers);
+            response.insert("headers".into(), Value::Object(headers));
         }
-        let responses = self.operation.entry("responses").or_insert_with(|| json!({}));
-        responses[status.to_string()] = response;
+        if let Value::Object(responses) = self.operation.entry("responses").or_insert_with(|| json!({})) {
+            responses.insert(status.to_string(), Value::Object(response));
+        }
     }
 
     /// Declares a refusal.

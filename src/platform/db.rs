@@ -243,6 +243,7 @@ pub struct Read {
     scope: Scope,
 }
 
+#[expect(clippy::large_enum_variant, reason = "it lives as long as one request; a box would cost each slow read an allocation")]
 enum Reading {
     Shared(Arc<AsyncPgConnection>),
     Apart(Object<AsyncPgConnection>),

@@ -203,7 +203,7 @@ async fn take(platform: &Platform, actor: Uuid, key: &str, claim: Uuid, operatio
             RETURNING claim, operation, state, true AS fresh, body_hash, status, headers, answer_sealed)
          SELECT * FROM mine
          UNION ALL
-         SELECT claim, operation, state, claimed_at > now() - interval '{TAKEOVER}', body_hash, status, headers, answer_sealed
+         SELECT claim, operation, state, body_hash IS NULL AND claimed_at > now() - interval '{TAKEOVER}', body_hash, status, headers, answer_sealed
            FROM idempotency_keys
           WHERE actor_id = $1 AND key = $2 AND NOT EXISTS (SELECT 1 FROM mine)"
     ))

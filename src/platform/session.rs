@@ -47,6 +47,9 @@ const KEYS_FRESH: Duration = Duration::from_secs(30);
 const AUDIENCE: &str = "entas";
 const PURPOSE: &str = "signing_keys.private";
 
+/// What was found out a moment ago, and when.
+type Recent<K, V> = HashMap<K, (Instant, V)>;
+
 /// The claims of an access token.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub struct Claims {
@@ -83,7 +86,7 @@ pub struct Tokens {
     keys: RwLock<(Option<Instant>, Vec<Arc<Key>>)>,
     /// Claims of tokens whose very bytes were verified a moment ago, by their SHA-256: a front end sends the same token
     /// with every request, and the signature costs more than all the rest of a small read (measured).
-    verified: Mutex<HashMap<[u8; 32], (Instant, Arc<Claims>)>>,
+    verified: Mutex<Recent<[u8; 32], Arc<Claims>>>,
 }
 
 impl std::fmt::Debug for Tokens {
@@ -203,7 +206,8 @@ impl Tokens {
 
 async fn load(db: &Db, ring: &KeyRing) -> Result<Vec<Arc<Key>>> {
     let mut conn = db.get().await?;
-    let rows: Vec<(Uuid, Vec<u8>, Vec<u8>, Option<DateTime<Utc>>)> = signing_keys::table
+    type Row = (Uuid, Vec<u8>, Vec<u8>, Option<DateTime<Utc>>);
+    let rows: Vec<Row> = signing_keys::table
         .select((signing_keys::id, signing_keys::public_key, signing_keys::private_sealed, signing_keys::retired_at))
         .order(signing_keys::id.desc())
         .load(&mut *conn)
@@ -266,7 +270,7 @@ pub async fn reseal(db: &Db, ring: &KeyRing) -> Result<usize> {
 /// What is known of the actors behind recent tokens, by session.
 #[derive(Debug, Default)]
 pub struct Actors {
-    known: Mutex<HashMap<Uuid, (Instant, Option<Arc<Actor>>)>>,
+    known: Mutex<Recent<Uuid, Option<Arc<Actor>>>>,
 }
 
 impl Actors {
@@ -298,7 +302,7 @@ impl Actors {
         self.lock().retain(|_, (_, known)| known.as_ref().is_none_or(|known| known.id != actor));
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, HashMap<Uuid, (Instant, Option<Arc<Actor>>)>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Recent<Uuid, Option<Arc<Actor>>>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -276,9 +276,10 @@ impl<F: DeserializeOwned + Validate + ToSchema + 'static> Parameter for Upload<F
         if let Some(Value::Object(properties)) = schema.get_mut("properties") {
             properties.insert("file".into(), file);
         }
-        match schema.get_mut("required") {
-            Some(Value::Array(required)) => required.push(json!("file")),
-            _ => schema["required"] = json!(["file"]),
+        if let Value::Object(schema) = &mut schema
+            && let Value::Array(required) = schema.entry("required").or_insert_with(|| json!([]))
+        {
+            required.push(json!("file"));
         }
         to.body(json!({"multipart/form-data": {"schema": schema}}));
         to.refusal(413, "The file is too large.");

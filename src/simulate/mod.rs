@@ -19,7 +19,6 @@ mod table;
 mod workbook;
 
 #[cfg(test)]
-#[expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a failing test may stop where it fails")]
 mod tests;
 
 pub use model::{Aid, Family, Housing, MaritalStatus, Member, Plan, Relation, Sex, Village};

@@ -139,7 +139,8 @@ mod tests {
     /// A code of the readers that the family record does not know would be lost without a word.
     #[test]
     fn every_code_of_the_readers_is_a_word_of_the_record() {
-        let known: [(Field, fn(&str) -> bool); 11] = [
+        type Known = fn(&str) -> bool;
+        let known: [(Field, Known); 11] = [
             (Field::HouseOwnership, |code| HouseOwnership::parse(code).is_some()),
             (Field::Roof, |code| Roof::parse(code).is_some()),
             (Field::Wall, |code| Wall::parse(code).is_some()),
