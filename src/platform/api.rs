@@ -278,6 +278,7 @@ impl Api {
         A::describe(&mut to);
         F::Output::describe(&mut to);
         if to.writes {
+            to.refusal(404, "There is no such thing, or it (or a region or record that the body names) lies outside your regions.");
             to.refusal(409, "The state of things does not allow it, or the Idempotency-Key is in use.");
             to.refusal(422, "What was sent is not valid; `errors` names the fields.");
         }

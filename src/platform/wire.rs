@@ -2,10 +2,23 @@
 
 /// A closed vocabulary: variant and word, row by row.
 macro_rules! words {
-    ($(#[$doc:meta])* $name:ident { $( $(#[$row:meta])* $variant:ident $word:literal ),+ $(,)? }) => {
-        $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize, utoipa::ToSchema)]
-        pub enum $name { $( $(#[$row])* #[serde(rename = $word)] $variant, )+ }
+    ($(#[doc = $doc:literal])* $name:ident { $( $(#[doc = $row:literal])* $variant:ident $word:literal ),+ $(,)? }) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+        pub enum $name { $( $(#[doc = $row])* #[serde(rename = $word)] $variant, )+ }
+
+        // Not derived: the derive does not see a word that comes through a macro, and would show the variants' names.
+        impl utoipa::PartialSchema for $name {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                let text = concat!($($doc, "\n",)* $( "\n- `", $word, "`:", $($row, " ",)* )+);
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::SchemaType::new(utoipa::openapi::schema::Type::String))
+                    .enum_values(Some([$( $word ),+]))
+                    .description(Some(text.trim()))
+                    .into()
+            }
+        }
+        impl utoipa::ToSchema for $name {}
 
         impl $name {
             /// All of them.
