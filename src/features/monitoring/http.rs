@@ -157,6 +157,7 @@ pub struct RankedRegion {
     /// Their present members.
     people: i64,
     /// The same by decile, `1` to `10`.
+    #[schema(value_type = BTreeMap<String, FamiliesAndPeople>)]
     by_decile: BTreeMap<u8, FamiliesAndPeople>,
     /// Families that no release has ranked; they stand in no decile.
     unranked: FamiliesAndPeople,
