@@ -111,7 +111,6 @@ def imports():
     ours_seconds = float(job[0])
     people, families = int(sql("SELECT count(*) FROM members")[0]), int(sql("SELECT count(*) FROM beneficiaries")[0])
     with tempfile.TemporaryDirectory() as folder:
-        os.chmod(folder, 0o700)
         psql = ["psql", URL, "-Xqc"]
         times = {}
         for table in ["beneficiaries", "members"]:

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Prepares a durable private database, the full demo regency and a release build of the service, then measures (scripts/bench.py).
+# Prepares a durable private database, the full demo regency and a release build of the service (or ENTAS_EXE), then measures (scripts/bench.py).
 set -euo pipefail
 cd "$(dirname "$0")/.."
 scripts/setup.sh build
@@ -10,8 +10,11 @@ if ! command -v wrk >/dev/null; then
 fi
 BENCH_PGBENCH=$(command -v pgbench || find /usr/lib/postgresql -name pgbench -type f 2>/dev/null | sort -V | tail -n 1)
 [[ -n $BENCH_PGBENCH ]] || { echo 'bench.sh: pgbench is missing (Debian package postgresql)' >&2; exit 1; }
-${CARGO:-cargo} build --locked --release
-entas=$(${CARGO:-cargo} metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/entas
+entas=${ENTAS_EXE:-}
+if [[ -z $entas ]]; then
+  ${CARGO:-cargo} build --locked --release
+  entas=$(${CARGO:-cargo} metadata --locked --no-deps --format-version 1 | sed 's/.*"target_directory":"\([^"]*\)".*/\1/')/release/entas
+fi
 
 scripts/pg.sh drop bench >/dev/null 2>&1 || true
 scripts/pg.sh start bench
