@@ -165,7 +165,7 @@ fn start_background(services: &Arc<Services>, stopped: &watch::Receiver<bool>) -
     vec![tokio::spawn(reads), queue(), queue(), tokio::spawn(sweeps)]
 }
 
-/// Forgets old idempotency keys, old sessions and quiet callers.
+/// Forgets old idempotency keys, old sessions and quiet callers, and clears up after imports that nobody will finish.
 async fn sweep(services: &Services, mut stop: watch::Receiver<bool>) {
     loop {
         tokio::select! {
@@ -178,6 +178,11 @@ async fn sweep(services: &Services, mut stop: watch::Receiver<bool>) {
         }
         if let Err(error) = features::sessions::sweep(services).await {
             tracing::warn!(%error, "old sessions were not swept");
+        }
+        match features::datasets::sweep(services).await {
+            Ok((0, 0)) => {}
+            Ok((releases, files)) => tracing::info!(releases, files, "cleared up after imports that nobody will finish"),
+            Err(error) => tracing::warn!(%error, "the spool was not swept"),
         }
     }
 }

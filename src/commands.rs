@@ -10,7 +10,7 @@ use crate::app;
 use crate::features::datasets::{self, Simulation};
 use crate::features::{beneficiaries, regions, users};
 use crate::platform::config::Config;
-use crate::platform::error::Error;
+use crate::platform::error::{Code, Error};
 use crate::platform::ids::RegionCode;
 use crate::platform::policy::Role;
 use crate::platform::seal::KeyRing;
@@ -113,6 +113,7 @@ impl Cli {
         match self.command {
             Command::Serve { config } => {
                 let services = services(config)?;
+                own_keys(&services).await?;
                 let demo = services.config.demo;
                 app::serve(services, |address| greet(address, demo)).await
             }
@@ -129,6 +130,7 @@ impl Cli {
                     services.config.demo,
                     "the demo accounts have a published password: set ENTAS_DEMO=true, never beside real data"
                 );
+                own_keys(&services).await?;
                 users::demo(&services).await?;
                 datasets::demo(&services, &app::kinds()).await?;
                 eprintln!("demo accounts are ready; password: {}", users::PASSWORD);
@@ -161,8 +163,24 @@ fn services(config: Config) -> anyhow::Result<Arc<Services>> {
     Services::new(config, KeyRing::parse(&text).context("key file")?)
 }
 
+/// Refuses a key file that does not belong to the database: whatever was sealed with it, nobody could open later. The first
+/// `migrate` ties the two together. A database that is away is waited for by the service itself.
+async fn own_keys(services: &Services) -> anyhow::Result<()> {
+    match services.tokens.check(&services.db, &services.keys).await {
+        Err(error) if error.code() == Code::Unavailable => {
+            tracing::warn!("the database does not answer: whether the key file belongs to it is not known");
+            Ok(())
+        }
+        checked => checked.map_err(told).with_context(|| {
+            let file = services.config.key_file.display();
+            format!("the key file {file} does not fit this database: use the one made for it, or run `entas migrate` first")
+        }),
+    }
+}
+
 async fn migrate(services: Arc<Services>) -> anyhow::Result<()> {
     let applied = services.db.migrate().await?;
+    own_keys(&services).await?;
     let regions = regions::load(&services).await?;
     eprintln!("migrations applied: {applied}; regions written: {regions}");
     Ok(())

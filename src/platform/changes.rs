@@ -2,6 +2,7 @@
 
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -102,28 +103,52 @@ fn diff<T: Tracked>(old: Option<&T>, new: Option<&T>) -> Value {
 
 /// Appends the changes inside the transaction; called by commit and by nothing else.
 pub(super) async fn append(tx: &Tx, list: Vec<Change>) -> Result<()> {
-    let by = tx.author();
-    let rows: Vec<_> = list
-        .into_iter()
-        .flat_map(Change::told)
-        .map(|change| {
-            (
-                changes::id.eq(new_id()),
-                changes::actor_id.eq(by.actor_id),
-                changes::region_code.eq(String::from(change.region)),
-                changes::resource.eq(change.resource),
-                changes::resource_id.eq(change.resource_id),
-                changes::action.eq(change.action),
-                changes::fields.eq(change.fields),
-                changes::reason.eq(change.reason),
-                changes::request_id.eq(by.request_id),
-            )
-        })
-        .collect();
-    // Parameters of one statement are counted in 16 bits; nine a row.
-    for part in rows.chunks(2_000) {
-        diesel::insert_into(changes::table).values(part.to_vec()).execute(&mut tx.on()).await?;
+    let rows: Vec<Change> = list.into_iter().flat_map(Change::told).collect();
+    match <[Change; 1]>::try_from(rows) {
+        Ok([one]) => append_one(tx, one).await,
+        Err(rows) => append_many(tx, rows).await,
     }
+}
+
+/// The usual write changes one record; its statement is kept prepared.
+async fn append_one(tx: &Tx, change: Change) -> Result<()> {
+    let by = tx.author();
+    diesel::insert_into(changes::table)
+        .values((
+            changes::id.eq(new_id()),
+            changes::actor_id.eq(by.actor_id),
+            changes::region_code.eq(String::from(change.region)),
+            changes::resource.eq(change.resource),
+            changes::resource_id.eq(change.resource_id),
+            changes::action.eq(change.action),
+            changes::fields.eq(change.fields),
+            changes::reason.eq(change.reason),
+            changes::request_id.eq(by.request_id),
+        ))
+        .execute(&mut tx.on())
+        .await?;
+    Ok(())
+}
+
+/// A bulk write's thousands go as one statement of lists: one of `VALUES` costs more to plan than to execute.
+async fn append_many(tx: &Tx, rows: Vec<Change>) -> Result<()> {
+    let by = tx.author();
+    diesel::sql_query(
+        "INSERT INTO changes (id, actor_id, region_code, resource, resource_id, action, fields, reason, request_id)
+         SELECT id, $1, region_code, resource, resource_id, action, fields::jsonb, reason, $2
+           FROM unnest($3, $4, $5, $6, $7, $8, $9) AS n (id, region_code, resource, resource_id, action, fields, reason)",
+    )
+    .bind::<SqlUuid, _>(by.actor_id)
+    .bind::<Nullable<SqlUuid>, _>(by.request_id)
+    .bind::<Array<SqlUuid>, _>(rows.iter().map(|_| new_id()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|change| change.region.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|change| change.resource).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(rows.iter().map(|change| change.resource_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|change| change.action).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|change| change.fields.to_string()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|change| change.reason.as_deref()).collect::<Vec<_>>())
+    .execute(&mut tx.on())
+    .await?;
     Ok(())
 }
 

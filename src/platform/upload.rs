@@ -1,5 +1,7 @@
-//! Uploads: a form whose texts come first and whose file streams to the spool while it is hashed; never held in memory.
+//! Uploads: a form whose file streams to the spool while it is hashed; never held in memory.
 //!
+//! Texts that stand before the file and are wrong refuse it before it is received; consoles that send parts in an order of
+//! their own are judged when everything is there.
 //! What is cut off, too large or refused leaves no file behind: the spooled file removes itself until it is kept.
 
 use std::cell::RefCell;
@@ -41,7 +43,7 @@ const OVERHEAD: usize = 1 << 20;
 const PREFIX: &str = "upload-";
 const STALE: Duration = Duration::from_secs(24 * 3600);
 
-/// `multipart/form-data` with text parts `F` and then one part `file`. Nothing is read before [`Upload::receive_if`], so
+/// `multipart/form-data` with text parts `F` and one part `file`, best as the last. Nothing is read before [`Upload::receive_if`], so
 /// that whoever may not upload is told so before 150 MB have been sent.
 pub struct Upload<F> {
     multipart: Multipart,
@@ -160,8 +162,7 @@ impl<F: DeserializeOwned + Validate + 'static> FromRequest for Upload<F> {
 
 impl<F: DeserializeOwned + Validate> Upload<F> {
     /// Reads the form and, if `demand` has nothing against it, streams the file of at most `limit` bytes into `folder`.
-    pub async fn receive_if(mut self, folder: &Path, limit: usize, demand: impl FnOnce(&F) -> Result<()>) -> Result<(F, Spooled)> {
-        let mut demand = Some(demand);
+    pub async fn receive_if(mut self, folder: &Path, limit: usize, demand: impl Fn(&F) -> Result<()>) -> Result<(F, Spooled)> {
         if self.declared.is_some_and(|declared| declared > limit.saturating_add(OVERHEAD)) {
             return Err(Code::BodyTooLarge.into());
         }
@@ -173,15 +174,17 @@ impl<F: DeserializeOwned + Validate> Upload<F> {
             let name = part.name().unwrap_or_default().to_owned();
             match (name.as_str(), &received) {
                 ("file", None) => {
-                    let form = read_form::<F>(&texts)?;
-                    demand.take().map_or(Ok(()), |demand| demand(&form))?;
-                    received = Some((form, spool(&mut part, folder, limit).await?));
+                    match read_form::<F>(&texts) {
+                        Ok(form) => demand(&form)?,
+                        // What is missing may follow the file.
+                        Err(Error::Invalid(errors)) if errors.iter().all(|error| error.code == "required") => {}
+                        Err(error) => return Err(error),
+                    }
+                    received = Some(spool(&mut part, folder, limit).await?);
                 }
                 ("file", Some(_)) => return Err(Error::field("file", "duplicate", "The part is given twice.")),
-                // The texts decide whether the file is worth receiving.
-                (_, Some(_)) => return Err(Error::field(harmless(&name), "order", "Send this part before the part `file`.")),
-                (_, None) if texts.len() >= PARTS => return Err(Error::field("", "parts", "The form has too many parts.")),
-                (_, None) => {
+                _ if texts.len() >= PARTS => return Err(Error::field("", "parts", "The form has too many parts.")),
+                _ => {
                     let text = read_text(&mut part, &name).await?;
                     // An input of a web form that was left blank states nothing.
                     if !text.is_empty() {
@@ -197,7 +200,10 @@ impl<F: DeserializeOwned + Validate> Upload<F> {
                 return Err(Code::BodyTooLarge.into());
             }
         }
-        received.ok_or_else(|| Error::field("file", "required", "The part `file` is required."))
+        let file = received.ok_or_else(|| Error::field("file", "required", "The part `file` is required."))?;
+        let form = read_form::<F>(&texts)?;
+        demand(&form)?;
+        Ok((form, file))
     }
 }
 
@@ -271,8 +277,7 @@ impl<F: DeserializeOwned + Validate + ToSchema + 'static> Parameter for Upload<F
     fn describe(to: &mut Description<'_>) {
         to.schema::<F>();
         let mut schema = super::api::schema_value::<F>();
-        let file =
-            json!({"type": "string", "contentMediaType": "application/octet-stream", "description": "The file itself; the last part."});
+        let file = json!({"type": "string", "contentMediaType": "application/octet-stream", "description": "The file itself; best sent as the last part: texts before it that are wrong refuse it before it is received."});
         if let Some(Value::Object(properties)) = schema.get_mut("properties") {
             properties.insert("file".into(), file);
         }

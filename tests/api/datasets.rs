@@ -393,12 +393,11 @@ async fn what_is_refused_is_told_by_row_and_column_and_never_quoted() {
 }
 
 #[actix_web::test]
-async fn a_form_out_of_order_or_with_nonsense_is_refused_with_the_part() {
+async fn a_form_cut_off_or_with_nonsense_is_refused_with_the_part() {
     let world = World::new().await;
     let coordinator = world.role(Role::Coordinator);
     let (dataset, _) = dataset(&world, Place::Home).await;
     let path = format!("/datasets/{dataset}/releases");
-    let changes = world.changes().await;
     let refused = async |texts: &[(&str, &str)]| {
         let answer = send(&coordinator, &dataset, texts, b"x").await.refused(422, "invalid");
         let error = &answer.body["errors"][0];
@@ -425,18 +424,23 @@ async fn a_form_out_of_order_or_with_nonsense_is_refused_with_the_part() {
     let (head, tail) =
         (format!("--{BOUNDARY}\r\ncontent-disposition: form-data; name=\"mode\"\r\n\r\ncommit\r\n"), format!("--{BOUNDARY}--\r\n"));
     let early = [file_part(b"x"), head.clone().into_bytes(), tail.clone().into_bytes()].concat();
-    assert_eq!(raw(early, &kind).await.refused(422, "invalid").body["errors"][0]["code"], "required");
+    // A console sends parts in an order of its own: everything is judged when it is there.
+    raw(early, &kind).await.expect(202);
+    world.run_jobs().await;
+    let (changes, jobs) = (world.changes().await, number(&world, "SELECT count(*) FROM jobs").await);
+    let without = [file_part(b"y"), tail.clone().into_bytes()].concat();
+    assert_eq!(raw(without, &kind).await.refused(422, "invalid").body["errors"][0]["code"], "required");
     let late = [
         head.clone().into_bytes(),
         file_part(b"x"),
         b"--".to_vec(),
         BOUNDARY.into(),
-        b"\r\ncontent-disposition: form-data; name=\"coverage\"\r\n\r\nx\r\n".to_vec(),
+        b"\r\ncontent-disposition: form-data; name=\"stray\"\r\n\r\nx\r\n".to_vec(),
         tail.clone().into_bytes(),
     ]
     .concat();
     let told = raw(late, &kind).await.refused(422, "invalid");
-    assert_eq!((told.body["errors"][0]["path"].as_str(), told.body["errors"][0]["code"].as_str()), (Some("coverage"), Some("order")));
+    assert_eq!((told.body["errors"][0]["path"].as_str(), told.body["errors"][0]["code"].as_str()), (Some("stray"), Some("unknown_field")));
     let none = [head.into_bytes(), tail.into_bytes()].concat();
     assert_eq!(raw(none, &kind).await.refused(422, "invalid").body["errors"][0]["path"], "file");
     assert_eq!(send(&coordinator, &dataset, &[("mode", "commit")], b"").await.refused(422, "invalid").body["errors"][0]["code"], "empty");
@@ -445,7 +449,7 @@ async fn a_form_out_of_order_or_with_nonsense_is_refused_with_the_part() {
     raw(whole.clone(), "multipart/mixed; boundary=x").await.refused(415, "media_type");
     raw(whole, "text/csv").await.refused(415, "media_type");
     assert_eq!(world.changes().await, changes);
-    assert_eq!(number(&world, "SELECT count(*) FROM jobs").await, 0);
+    assert_eq!(number(&world, "SELECT count(*) FROM jobs").await, jobs);
 }
 
 #[actix_web::test]
@@ -537,4 +541,34 @@ async fn datasets_are_registered_once_a_region_and_edited() {
     coordinator.patch(&path, "\"2\"", json!({"code": "x"})).await.refused(422, "invalid");
     assert_eq!(coordinator.all("/datasets?code=P3KE").await.len(), 1);
     assert_eq!(world.role(Role::Auditor).all(&format!("{path}/history")).await.len(), 2);
+}
+
+#[actix_web::test]
+async fn what_nobody_will_finish_is_cleared_up_and_what_waits_stays() {
+    let world = World::new().await;
+    let spool = &world.services.config.spool_dir;
+    let (given_up, given_up_in) = release(&world, Place::Home).await;
+    let (_, waits) = release(&world, Place::Foreign).await;
+    let aged = |name: &str| {
+        let file = std::fs::File::options().append(true).create(true).open(spool.join(name)).unwrap();
+        file.set_modified(std::time::SystemTime::now() - std::time::Duration::from_secs(3700)).unwrap();
+    };
+    let (orphan, young) = (Uuid::now_v7().to_string(), Uuid::now_v7().to_string());
+    for name in [&given_up_in, &waits, &orphan] {
+        aged(name);
+    }
+    std::fs::write(spool.join(&young), b"x").unwrap();
+    let id: Uuid = given_up_in.parse().unwrap();
+    let sql = "UPDATE jobs SET state = 'failed', finished_at = now() WHERE id = (SELECT job_id FROM releases WHERE id = $1)";
+    assert_eq!(world.sql().await.execute(sql, &[&id]).await.unwrap(), 1);
+    assert_eq!(entas::features::datasets::sweep(&world.services).await.unwrap(), (1, 2));
+    let left = |name: &str| spool.join(name).exists();
+    assert_eq!([&given_up_in, &orphan, &waits, &young].map(|name| left(name)), [false, false, true, true]);
+    let coordinator = world.role(Role::Coordinator);
+    assert_eq!(coordinator.get(&format!("/releases/{given_up_in}")).await.expect(200).body["state"], "failed");
+    let told = coordinator.all(&format!("/datasets/{given_up}/releases")).await;
+    assert_eq!(told.len(), 1);
+    assert_eq!(entas::features::datasets::sweep(&world.services).await.unwrap(), (0, 0));
+    world.run_jobs().await;
+    std::fs::remove_file(spool.join(young)).unwrap();
 }

@@ -22,24 +22,26 @@ struct Serving {
     reading: Option<std::thread::JoinHandle<()>>,
 }
 
+/// The built program with the world's database and the key file in this folder.
+fn program(command: &str, world: &World, folder: &Path) -> Command {
+    // Another build of the program, such as the one to be released, may be put to the same test.
+    let program = std::env::var("ENTAS_TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_entas").to_owned());
+    let mut program = Command::new(program);
+    program.arg(command).env("DATABASE_URL", &world.db.url).env("ENTAS_KEY_FILE", folder.join("keys")).env_remove("ENTAS_DEMO");
+    program
+}
+
 impl Serving {
     fn start(world: &World, folder: &Path) -> Serving {
-        let keys = folder.join("keys");
-        std::fs::write(&keys, &world.key_text).unwrap();
-        // Another build of the program, such as the one to be released, may be put to the same test.
-        let program = std::env::var("ENTAS_TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_entas").to_owned());
-        let mut child = Command::new(program)
-            .arg("serve")
-            .env("DATABASE_URL", &world.db.url)
+        std::fs::write(folder.join("keys"), &world.key_text).unwrap();
+        let mut child = program("serve", world, folder)
             .env("ENTAS_BIND", "127.0.0.1:0")
-            .env("ENTAS_KEY_FILE", &keys)
             .env("ENTAS_SPOOL_DIR", folder.join("spool"))
             .env("ENTAS_IMPORT_BATCH", "20")
             .env("ENTAS_JOB_LEASE_SECONDS", "2")
             .env("ENTAS_RATE_LIMIT", "0")
             .env("ENTAS_WORKERS", "1")
             .env("ENTAS_LOG_FILTER", "debug")
-            .env_remove("ENTAS_DEMO")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -295,4 +297,19 @@ async fn a_worker_that_stops_hands_its_import_on() {
     }
     assert!(tries >= 3, "stopped only {tries} times");
     crate::datasets::same_totals(&world, &list).await;
+}
+
+#[actix_web::test]
+async fn keys_of_another_database_are_refused_at_the_start() {
+    let world = World::new().await;
+    let folder = tempfile::tempdir().unwrap();
+    world.role(Role::Auditor).get("/me").await.expect(200);
+    let made = program("keys-new", &world, folder.path()).arg(folder.path().join("keys")).output().unwrap();
+    assert!(made.status.success());
+    for command in ["serve", "migrate"] {
+        let tried = program(command, &world, folder.path()).env("ENTAS_BIND", "127.0.0.1:0").output().unwrap();
+        let told = String::from_utf8(tried.stderr).unwrap();
+        assert!(!tried.status.success() && told.contains("does not fit this database"), "{command}: {told}");
+        assert!(!told.contains("listening"), "{told}");
+    }
 }

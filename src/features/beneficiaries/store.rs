@@ -315,15 +315,22 @@ pub async fn flag_duplicates(tx: &mut Tx, entries: HashMap<Vec<u8>, Vec<u8>>, ow
     let (entries, numbers): (Vec<_>, Vec<_>) = entries.into_iter().unzip();
     let own: HashSet<Uuid> = own.iter().copied().collect();
     let flagged: Vec<Flagged> = diesel::sql_query(
+        // Entry by entry through the indexes: a table just filled has no statistics, and joined as a whole it is read through.
         "WITH holders AS (
-            SELECT m.id, m.status = 'present' AND count(*) FILTER (WHERE m.status = 'present') OVER (PARTITION BY n.number) > 1 AS doubled
-              FROM unnest($1, $2) AS n (entry, number) JOIN members m ON m.nik_index = n.entry)
+            SELECT m.id, 'nik_duplicate' = ANY(m.warnings) AS flagged,
+                   m.status = 'present' AND count(*) FILTER (WHERE m.status = 'present') OVER (PARTITION BY n.number) > 1 AS doubled
+              FROM unnest($1, $2) AS n (entry, number)
+                   CROSS JOIN LATERAL (SELECT id, status, warnings FROM members WHERE nik_index = n.entry OFFSET 0) AS m),
+         found AS (SELECT id FROM holders WHERE doubled AND NOT flagged),
+         settled AS (SELECT id FROM holders WHERE flagged AND NOT doubled)
          UPDATE members m
-            SET warnings = CASE WHEN h.doubled THEN array_append(m.warnings, 'nik_duplicate') ELSE array_remove(m.warnings, 'nik_duplicate') END,
+            SET warnings = CASE WHEN m.id = ANY(ARRAY(TABLE found)) THEN array_append(m.warnings, 'nik_duplicate')
+                                ELSE array_remove(m.warnings, 'nik_duplicate') END,
                 version = CASE WHEN m.id = ANY($3) THEN m.version ELSE m.version + 1 END, updated_at = now()
-           FROM holders h, beneficiaries b
-          WHERE m.id = h.id AND b.id = m.beneficiary_id AND h.doubled <> ('nik_duplicate' = ANY(m.warnings))
-         RETURNING m.id, b.region_code, h.doubled",
+           FROM beneficiaries b
+          WHERE m.id = ANY(ARRAY(TABLE found UNION ALL TABLE settled)) AND b.id = m.beneficiary_id
+            AND ('nik_duplicate' = ANY(m.warnings)) = (m.id = ANY(ARRAY(TABLE settled)))
+         RETURNING m.id, b.region_code, 'nik_duplicate' = ANY(m.warnings) AS doubled",
     )
     .bind::<Array<Binary>, _>(entries)
     .bind::<Array<Binary>, _>(numbers)

@@ -100,7 +100,7 @@ async fn import(step: Step) -> Result<()> {
             Ok(Some(News::Batch(batch))) => work.batch(batch).await?,
             Ok(Some(News::Last(batch))) => {
                 last = Some(batch);
-                None
+                work.catch_up().await?
             }
         };
         match halt {
@@ -123,6 +123,19 @@ struct Work {
     cursor: Cursor,
     /// A dry run stores nothing before its end.
     judged: (Counts, Vec<Remark>),
+    /// The batch to be written next.
+    ahead: Option<Ready>,
+}
+
+/// A batch sealed under the ids that it will have: made ready while the database writes the batch before it.
+struct Ready {
+    batch: Batch,
+    /// What the ids were chosen by.
+    known: Known,
+    prepared: beneficiaries::Prepared,
+    sources: Sources,
+    ranked: Ranked,
+    remarks: Vec<Remark>,
 }
 
 impl Work {
@@ -130,7 +143,7 @@ impl Work {
         let mode = ReleaseMode::parse(&release.mode).unwrap_or(ReleaseMode::Validate);
         let cursor: Option<Cursor> = step.cursor.clone().and_then(|cursor| serde_json::from_value(cursor).ok());
         let cursor = cursor.filter(|_| mode == ReleaseMode::Commit).unwrap_or_default();
-        Work { step, release, mode, cursor, judged: (Counts::default(), Vec::new()) }
+        Work { step, release, mode, cursor, judged: (Counts::default(), Vec::new()), ahead: None }
     }
 
     fn skip(&self) -> u64 {
@@ -138,22 +151,63 @@ impl Work {
     }
 
     async fn batch(&mut self, batch: Batch) -> Result<Option<Halt>> {
-        let after = Cursor { families: batch.families_done, rows: batch.rows_done, ..self.cursor };
-        let halt = match self.mode {
+        match self.mode {
             ReleaseMode::Validate => {
+                let after = self.after(&batch);
                 self.judge(batch).await?;
-                self.step.store_progress(after.progress()).await?
+                self.cursor = after;
+                self.step.store_progress(after.progress()).await
             }
             ReleaseMode::Commit => {
-                let mut tx = self.step.write().await?;
-                let changes = self.take_over(&mut tx, batch).await?;
-                let halt = self.step.progress(&mut tx, after.progress()).await?;
-                tx.commit_all(changes).await?;
-                halt
+                let ahead = self.ahead.take();
+                let (stored, ready) = tokio::join!(self.store(ahead), self.look_ahead(batch));
+                let halt = self.advance(stored?);
+                self.ahead = Some(ready?);
+                Ok(halt)
             }
-        };
+        }
+    }
+
+    /// Writes the batch that was made ready.
+    async fn catch_up(&mut self) -> Result<Option<Halt>> {
+        let ahead = self.ahead.take();
+        let stored = self.store(ahead).await?;
+        Ok(self.advance(stored))
+    }
+
+    fn after(&self, batch: &Batch) -> Cursor {
+        Cursor { families: batch.families_done, rows: batch.rows_done, ..self.cursor }
+    }
+
+    fn advance(&mut self, (after, halt): (Cursor, Option<Halt>)) -> Option<Halt> {
         self.cursor = after;
-        Ok(halt)
+        halt
+    }
+
+    async fn store(&self, ready: Option<Ready>) -> Result<(Cursor, Option<Halt>)> {
+        let Some(ready) = ready else { return Ok((self.cursor, None)) };
+        let after = self.after(&ready.batch);
+        let mut tx = self.step.write().await?;
+        let changes = self.take_over(&mut tx, ready).await?;
+        let halt = self.step.progress(&mut tx, after.progress()).await?;
+        tx.commit_all(changes).await?;
+        Ok((after, halt))
+    }
+
+    async fn look_ahead(&self, batch: Batch) -> Result<Ready> {
+        let db = self.step.read().await?;
+        let known = known(&db, &self.release, &batch.families).await?;
+        drop(db);
+        self.ready(batch, known).await
+    }
+
+    async fn ready(&self, batch: Batch, known: Known) -> Result<Ready> {
+        let services = self.step.services().clone();
+        let sealing = tokio::task::spawn_blocking(move || {
+            let Identified { families, sources, ranked, remarks } = identify(&batch.families, &known);
+            Ok(Ready { prepared: beneficiaries::prepare(&services.keys, families)?, batch, known, sources, ranked, remarks })
+        });
+        sealing.await.context("sealing")?
     }
 
     /// Counts what a dry run would have written.
@@ -173,23 +227,25 @@ impl Work {
     }
 
     /// Writes a batch; gives the changes to be committed.
-    async fn take_over(&self, tx: &mut crate::platform::db::Tx, batch: Batch) -> Result<Vec<Change>> {
+    async fn take_over(&self, tx: &mut crate::platform::db::Tx, mut ready: Ready) -> Result<Vec<Change>> {
         let release = &self.release;
         store::lock(tx, release.dataset_id).await?;
-        let known = known(tx, release, &batch.families).await?;
-        let Identified { families, sources, ranked, mut remarks } = identify(batch.families, &known);
+        // Somebody else may have imported the same families, or moved a person, since the batch was made ready.
+        let known = known(tx, release, &ready.batch.families).await?;
+        if known != ready.known {
+            ready = self.ready(ready.batch, known).await?;
+        }
+        let Ready { batch, known: _, prepared, sources, ranked, mut remarks } = ready;
         let mut counts = Counts {
-            families: long(families.len()),
+            families: long(sources.families.len()),
             people: long(sources.people.len()),
             rejected: batch.rejected,
             warnings: batch.warned.saturating_add(long(remarks.len())),
             ..Counts::default()
         };
         let mut changes = Vec::new();
-        if !families.is_empty() {
-            let services = self.step.services().clone();
-            let sealed = tokio::task::spawn_blocking(move || beneficiaries::prepare(&services.keys, families)).await;
-            let written = beneficiaries::import_prepared(tx, sealed.context("sealing")??).await?;
+        if !sources.families.is_empty() {
+            let written = beneficiaries::import_prepared(tx, prepared).await?;
             counts.families_new = long(written.families_new);
             counts.people_new = long(written.people_new);
             changes = written.changes;
@@ -204,15 +260,16 @@ impl Work {
 
     /// The last batch, the release's own change and the end of the job, all at once.
     async fn finish(mut self, batch: Batch) -> Result<()> {
-        let after = Cursor { families: batch.families_done, rows: batch.rows_done, ..self.cursor };
+        let after = self.after(&batch);
         let state = match self.mode {
             ReleaseMode::Validate => {
                 self.judge(batch).await?;
                 ReleaseState::Validated
             }
             ReleaseMode::Commit => {
+                let ready = self.look_ahead(batch).await?;
                 let mut tx = self.step.write().await?;
-                let mut changes = self.take_over(&mut tx, batch).await?;
+                let mut changes = self.take_over(&mut tx, ready).await?;
                 changes.extend(self.end(&mut tx, ReleaseState::Imported).await?);
                 return self.close(tx, changes, after).await;
             }
@@ -287,7 +344,7 @@ struct Identified {
     remarks: Vec<Remark>,
 }
 
-fn identify(families: Vec<Family>, known: &Known) -> Identified {
+fn identify(families: &[Family], known: &Known) -> Identified {
     let mut out = Identified {
         families: Vec::with_capacity(families.len()),
         sources: Sources::default(),
@@ -295,42 +352,42 @@ fn identify(families: Vec<Family>, known: &Known) -> Identified {
         remarks: Vec::new(),
     };
     for family in families {
-        let Family { source_id, region, address, decile, percentile, attributes, people } = family;
-        let on_record = known.families.get(&source_id).copied();
+        let on_record = known.families.get(&family.source_id).copied();
         let id = on_record.unwrap_or_else(new_id);
-        let members = people.into_iter().map(|person| member(person, id, known, &mut out.sources, &mut out.remarks)).collect();
-        if let Some(decile) = decile {
+        let members = family.people.iter().map(|person| member(person, id, known, &mut out.sources, &mut out.remarks)).collect();
+        if let Some(decile) = family.decile {
             out.ranked.families.push(id);
             out.ranked.deciles.push(i16::from(decile));
-            out.ranked.percentiles.push(percentile.map(i16::from));
+            out.ranked.percentiles.push(family.percentile.map(i16::from));
         }
-        out.sources.family_keys.push(source_id);
+        out.sources.family_keys.push(family.source_id.clone());
         out.sources.families.push(id);
+        let (region, address, attributes) = (family.region.clone(), family.address.clone(), family.attributes.clone());
         out.families.push(ImportFamily { id, known: on_record.is_some(), region, address, attributes, members });
     }
     out
 }
 
-fn member(person: Person, family: Uuid, known: &Known, sources: &mut Sources, remarks: &mut Vec<Remark>) -> ImportMember {
+fn member(person: &Person, family: Uuid, known: &Known, sources: &mut Sources, remarks: &mut Vec<Remark>) -> ImportMember {
     let on_record = known.people.get(&person.source_id).copied();
     let id = on_record.map_or_else(new_id, |(member, _)| member);
     if on_record.is_some_and(|(_, theirs)| theirs != family) {
         let (code, reason) = faults::PERSON_ELSEWHERE;
         remarks.push(Remark { place: person.place.clone(), column: None, code, reason, severity: Severity::Warning });
     }
-    sources.people_keys.push(person.source_id);
+    sources.people_keys.push(person.source_id.clone());
     sources.people.push(id);
     sources.dukcapil.push(person.dukcapil_match);
     ImportMember {
         id,
         known: on_record.is_some(),
-        name: person.name,
+        name: person.name.clone(),
         relation: person.relation,
         sex: person.sex,
         birth_date: person.birth_date,
         marital_status: person.marital_status.map(str::to_owned),
         occupation: person.occupation.map(str::to_owned),
         education: person.education.map(str::to_owned),
-        nik: person.nik,
+        nik: person.nik.clone(),
     }
 }

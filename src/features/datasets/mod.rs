@@ -23,6 +23,7 @@ pub mod values;
 pub use demo::{Simulation, demo, simulate};
 pub use http::operations;
 pub use jobs::jobs;
+pub use service::sweep;
 
 #[cfg(test)]
 mod test_files;

@@ -1,5 +1,10 @@
 //! Delivering a file: the one path of uploads, of `entas simulate --load` and of the demo.
 
+use std::fs::DirEntry;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Context;
 use chrono::{NaiveDate, Utc};
 use serde_json::json;
 use uuid::Uuid;
@@ -8,6 +13,7 @@ use super::jobs::{KIND, UNIT};
 use super::model::{ReleaseMode, ReleaseState};
 use super::profile::Profile;
 use super::store::{self, Dataset, Release};
+use crate::platform::Services;
 use crate::platform::changes::Change;
 use crate::platform::config::Config;
 use crate::platform::db::Tx;
@@ -60,7 +66,7 @@ pub async fn deliver(mut tx: Tx, dataset: &Dataset, delivery: Delivery, file: Sp
     let Delivery { mode, profile, bast_number, reference_date, received_on, coverage } = delivery;
     profile_of(&profile)?;
     let (id, now) = (new_id(), Utc::now());
-    let (settled, mut changes) = store::settle(&mut tx, dataset.id).await?;
+    let (settled, mut changes) = store::settle(&mut tx, Some(dataset.id)).await?;
     let region = RegionCode::stored(&dataset.region_code);
     let job = enqueue(&mut tx, KIND, &region, json!({"release_id": id}), UNIT, Some(format!("/releases/{id}"))).await?;
     let row = Release {
@@ -100,6 +106,37 @@ pub async fn deliver(mut tx: Tx, dataset: &Dataset, delivery: Delivery, file: Sp
         std::fs::remove_file(folder.join(left.to_string())).ok();
     }
     Ok((release, true))
+}
+
+/// How long a file may lie in the spool before its transaction must be over.
+const STALE: Duration = Duration::from_secs(3600);
+
+/// Ends releases whose job nobody will run again, and removes files in the spool for which no import waits: what a crash
+/// between writing and committing left. Called from time to time; says how much of each there was.
+pub async fn sweep(services: &Services) -> Result<(usize, usize)> {
+    let mut tx = services.write_as_system(RegionCode::country()).await?;
+    let (settled, changes) = store::settle(&mut tx, None).await?;
+    if !settled.is_empty() {
+        tx.commit_all(changes).await?;
+    }
+    let folder = services.config.spool_dir.clone();
+    let old = tokio::task::spawn_blocking(move || old_files(&folder)).await.context("spool")?;
+    let waiting = store::waiting(&services.read_as_system().await?, &old).await?;
+    let mut removed = 0;
+    for id in old.iter().filter(|id| !waiting.contains(id)) {
+        removed += usize::from(std::fs::remove_file(spooled_file(&services.config, *id)).is_ok());
+    }
+    Ok((settled.len(), removed))
+}
+
+/// Releases whose files lie in the spool for long.
+fn old_files(folder: &Path) -> Vec<Uuid> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let old = |entry: &DirEntry| {
+        let written = entry.metadata().and_then(|data| data.modified()).ok();
+        written.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > STALE)
+    };
+    entries.filter(old).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
 }
 
 /// Where the file of a release waits for its import.

@@ -273,6 +273,17 @@ pub async fn find_same(db: &impl Scoped, row: &Release) -> Result<Release> {
         .await?)
 }
 
+/// Which of these releases wait for their import.
+pub async fn waiting(db: &impl Scoped, ids: &[Uuid]) -> Result<Vec<Uuid>> {
+    Ok(releases::table
+        .select(releases::id)
+        .filter(db.scope().within(releases::region_code))
+        .filter(releases::id.eq_any(ids))
+        .filter(releases::state.eq(ReleaseState::Received.name()))
+        .load(&mut db.on())
+        .await?)
+}
+
 /// Whether a file of this dataset was ever imported.
 pub async fn is_imported(db: &impl Scoped, dataset: Uuid) -> Result<bool> {
     let imported = releases::table
@@ -294,18 +305,20 @@ pub async fn insert_release(tx: &mut Tx, row: &Release) -> Result<Option<Release
         .optional()?)
 }
 
-/// Gives the releases of a dataset whose job was given up, or was cancelled before it began, the state that says so.
-/// Until then they would stand in the way of the same file.
-pub async fn settle(tx: &mut Tx, dataset: Uuid) -> Result<(Vec<Uuid>, Vec<Change>)> {
-    let rows: Vec<(Release, String)> = releases::table
+/// Gives the releases (of one dataset, or all) whose job was given up, or was cancelled before it began, the state that
+/// says so. Until then they would stand in the way of the same file.
+pub async fn settle(tx: &mut Tx, dataset: Option<Uuid>) -> Result<(Vec<Uuid>, Vec<Change>)> {
+    let mut given_up = releases::table
         .inner_join(jobs::table)
         .select((Release::as_select(), jobs::state))
         .filter(tx.scope().within(releases::region_code))
-        .filter(releases::dataset_id.eq(dataset))
         .filter(releases::state.eq(ReleaseState::Received.name()))
         .filter(jobs::state.eq_any(["failed", "cancelled"]))
-        .load(&mut tx.on())
-        .await?;
+        .into_boxed();
+    if let Some(dataset) = dataset {
+        given_up = given_up.filter(releases::dataset_id.eq(dataset));
+    }
+    let rows: Vec<(Release, String)> = given_up.load(&mut tx.on()).await?;
     let (mut settled, mut changes) = (Vec::new(), Vec::new());
     for (old, job) in rows {
         let state = old.state().beside(Some(&job));

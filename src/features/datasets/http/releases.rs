@@ -286,8 +286,8 @@ async fn list(access: Access<DatasetsRead>, Path(id): Path<Uuid>, list: List<Rel
 
 /// Deliver a release
 ///
-/// XLSX or CSV; what it is, is found from its content. The text parts stand before the part `file`: they decide whether
-/// the file is worth receiving. 202 begins the import, which its job (`Location`) follows. The same file in the same mode
+/// XLSX or CSV; what it is, is found from its content. Send the part `file` last: texts before it that are wrong refuse it
+/// before it is received. 202 begins the import, which its job (`Location`) follows. The same file in the same mode
 /// is one release: sent again it answers 200 with what it began the first time, unless that failed or was cancelled. A
 /// family that an earlier release of the dataset named is found by the source's key and never made twice. What a release
 /// does not state is not taken back; a cancelled import keeps what it had taken over.

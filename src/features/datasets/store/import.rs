@@ -13,7 +13,7 @@ use crate::platform::error::Result;
 use crate::schema::{members, source_families, source_people};
 
 /// What the source's keys lead to.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct Known {
     /// Families by the source's key.
     pub families: HashMap<String, Uuid>,
