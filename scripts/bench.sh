@@ -33,7 +33,7 @@ export ENTAS_KEY_FILE=$folder/keys ENTAS_SPOOL_DIR=$folder/spool ENTAS_LOG_FILTE
 "$entas" keys-new "$ENTAS_KEY_FILE"
 "$entas" migrate
 "$entas" demo
-psql "$DATABASE_URL" -Xqc 'VACUUM ANALYZE'
+psql "$DATABASE_URL" -Xqc 'SET client_min_messages = error' -c 'VACUUM ANALYZE'
 "$entas" serve &
 service=$!
 for _ in $(seq 100); do
