@@ -1,0 +1,1 @@
+DROP TABLE match_decisions, match_results, match_pairs, matching_runs;
