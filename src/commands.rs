@@ -146,6 +146,7 @@ impl Cli {
             Command::Healthcheck { bind } => healthcheck(bind).await,
             Command::RotateKeys { config } => {
                 let services = services(config)?;
+                datasets::rotate_keys(&services, |line| eprintln!("{line}")).await?;
                 Ok(beneficiaries::rotate_keys(&services, |line| eprintln!("{line}")).await?)
             }
             Command::Openapi => {

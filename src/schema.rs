@@ -292,6 +292,16 @@ diesel::table! {
 }
 
 diesel::table! {
+    rejected_rows (id) {
+        id -> Uuid,
+        release_id -> Uuid,
+        sheet -> Text,
+        row_number -> Int4,
+        sealed -> Bytea,
+    }
+}
+
+diesel::table! {
     release_rejects (id) {
         id -> Uuid,
         release_id -> Uuid,
@@ -328,6 +338,8 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        rejects -> Text,
+        withdrawn_because -> Nullable<Text>,
     }
 }
 
@@ -373,6 +385,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    statements (id) {
+        id -> Uuid,
+        release_id -> Uuid,
+        source_id -> Text,
+        region_code -> Text,
+        decile -> Nullable<Int2>,
+        percentile -> Nullable<Int2>,
+        people -> Int4,
+        digest -> Bytea,
+        sealed -> Bytea,
+    }
+}
+
+diesel::table! {
     welfare_ranks (release_id, beneficiary_id) {
         release_id -> Uuid,
         beneficiary_id -> Uuid,
@@ -406,6 +432,7 @@ diesel::joinable!(populations -> regions (region_code));
 diesel::joinable!(programs -> regions (region_code));
 diesel::joinable!(reads -> actors (actor_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
+diesel::joinable!(rejected_rows -> releases (release_id));
 diesel::joinable!(release_rejects -> releases (release_id));
 diesel::joinable!(releases -> datasets (dataset_id));
 diesel::joinable!(releases -> jobs (job_id));
@@ -417,6 +444,8 @@ diesel::joinable!(source_families -> releases (release_id));
 diesel::joinable!(source_people -> datasets (dataset_id));
 diesel::joinable!(source_people -> members (member_id));
 diesel::joinable!(source_people -> releases (release_id));
+diesel::joinable!(statements -> regions (region_code));
+diesel::joinable!(statements -> releases (release_id));
 diesel::joinable!(welfare_ranks -> beneficiaries (beneficiary_id));
 diesel::joinable!(welfare_ranks -> releases (release_id));
 
@@ -438,11 +467,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     reads,
     refresh_tokens,
     regions,
+    rejected_rows,
     release_rejects,
     releases,
     sessions,
     signing_keys,
     source_families,
     source_people,
+    statements,
     welfare_ranks,
 );

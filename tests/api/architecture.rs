@@ -25,7 +25,10 @@ const TABLES: &[(&str, &[&str])] = &[
     ("users", &["actors", "assignments"]),
     ("sessions", &["sessions", "refresh_tokens"]),
     ("beneficiaries", &["beneficiaries", "members"]),
-    ("datasets", &["datasets", "releases", "release_rejects", "source_families", "source_people", "welfare_ranks"]),
+    (
+        "datasets",
+        &["datasets", "releases", "release_rejects", "rejected_rows", "statements", "source_families", "source_people", "welfare_ranks"],
+    ),
     ("action_plans", &["programs", "action_plans", "activities"]),
     ("interventions", &["interventions"]),
     ("platform", &["changes", "reads", "idempotency_keys", "jobs", "signing_keys"]),

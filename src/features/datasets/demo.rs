@@ -10,7 +10,7 @@ use chrono::{NaiveDate, Utc};
 use tokio::sync::watch;
 use uuid::Uuid;
 
-use super::model::{DatasetUnit, ReleaseMode};
+use super::model::{DatasetUnit, Rejects, ReleaseMode};
 use super::service::{Delivery, P3KE, deliver};
 use super::store::{self, Dataset, Job, Release};
 use crate::features::regions;
@@ -139,6 +139,7 @@ async fn load(services: &Arc<Services>, kinds: &Jobs, dataset: &Dataset, list: S
     });
     let delivery = Delivery {
         mode: ReleaseMode::Commit,
+        rejects: Rejects::Skip,
         profile: P3KE.into(),
         bast_number: Some(bast.to_owned()),
         reference_date: REFERENCE_DATE,

@@ -14,9 +14,10 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::intake::{self, Batch, Family, KEPT, News, Person, Remark, Standard, Stop};
-use super::model::{ReleaseMode, ReleaseState, Severity, faults};
+use super::intake::{self, Batch, Family, KEPT, News, Person, Remark, Standard, Stop, Villages};
+use super::model::{Rejects, ReleaseMode, ReleaseState, Severity, faults};
 use super::service::{profile_of, spooled_file};
+use super::statement::{self, RawRow, Sealed};
 use super::store::{self, Counts, Known, Ranked, Release, Sources};
 use crate::features::beneficiaries::{self, ImportFamily, ImportMember};
 use crate::features::regions;
@@ -46,6 +47,9 @@ struct Cursor {
     families: u64,
     rows: i64,
     total: Option<i64>,
+    /// The whole file was read and no row refused: what follows is to be written.
+    #[serde(default)]
+    sound: bool,
 }
 
 impl Cursor {
@@ -68,52 +72,57 @@ async fn import(step: Step) -> Result<()> {
     let db = step.read().await?;
     let (release, _) = store::find_release(&db, release_id).await?;
     let region = RegionCode::stored(&release.region_code);
-    let villages = regions::villages_of(&db, &region).await?.into_iter().map(|(code, ..)| code).collect();
+    let villages = regions::villages_of(&db, &region).await?;
+    let villages = Villages::new(villages.iter().map(|(code, village, subdistrict, ..)| (&**code, &**village, &**subdistrict)));
     // A connection is not kept through a long job.
     drop(db);
     let path = spooled_file(&step.services().config, release_id);
     if !path.exists() {
         return Err(anyhow::anyhow!("the file of release {release_id} is not in this machine's spool").into());
     }
-    let standard =
-        Standard { profile: profile_of(&release.profile)?, region, villages, today: release.created_at.date_naive(), keep: KEPT };
+    let profile = profile_of(&release.profile)?;
     let mut work = Work::new(step, release);
-    let (tell, mut news) = mpsc::channel(1);
-    let halted = Arc::new(AtomicBool::new(false));
-    let _listener = Listener(halted.clone());
-    let (skip, size) = (work.skip(), work.step.services().config.import_batch);
-    let reading = tokio::task::spawn_blocking(move || {
-        intake::read(&path, &standard, skip, size, &halted, &mut |told| tell.blocking_send(told).is_ok())
-    });
-    let lease = u64::try_from(work.step.services().config.job_lease_seconds).unwrap_or(1);
-    let pause = Duration::from_millis(lease.saturating_mul(300));
-    let mut last = None;
-    loop {
-        let halt = match tokio::time::timeout(pause, news.recv()).await {
-            // A large file takes longer to read than a lease lasts.
-            Err(_) => work.step.store_progress(work.cursor.progress()).await?,
-            Ok(None) => break,
-            Ok(Some(News::Total(total))) => {
-                work.cursor.total = Some(total);
-                work.step.store_progress(work.cursor.progress()).await?
-            }
-            Ok(Some(News::Batch(batch))) => work.batch(batch).await?,
-            Ok(Some(News::Last(batch))) => {
-                last = Some(batch);
-                work.catch_up().await?
-            }
-        };
-        match halt {
-            None => {}
-            Some(Halt::Stopping) => return Ok(()),
-            Some(Halt::Cancelled) => return work.cancelled().await,
+    let heads = match work.mode {
+        ReleaseMode::Commit => true,
+        ReleaseMode::Keep => false,
+        ReleaseMode::Validate => !profile.register,
+    };
+    let keys = work.step.services().keys.clone();
+    let standard = Standard { profile, region, villages, keys, heads, today: work.release.created_at.date_naive(), keep: KEPT };
+    let standard = Arc::new(standard);
+    if work.whole_or_nothing() && !work.cursor.sound {
+        // Read once to see that every row is right, and once more to write: a transaction over a whole file would hold
+        // its locks for as long as the file takes.
+        match work.read(path.clone(), standard.clone(), Purpose::Judge).await? {
+            Ended::Read => {}
+            Ended::Over => return Ok(()),
         }
+        if work.judged.0.rejected > 0 {
+            return work.refused().await;
+        }
+        work = work.sound().await?;
     }
-    match (reading.await.context("reading a release")?, last) {
-        (Ok(()), Some(batch)) => work.finish(batch).await,
-        (Err(Stop::File(cause)), _) => work.failed(cause.code(), &cause.to_string()).await,
-        _ => Err(anyhow::anyhow!("the reading of release {release_id} ended without an end").into()),
+    match work.read(path, standard, Purpose::Work).await? {
+        Ended::Read => work.finish().await,
+        Ended::Over => Ok(()),
     }
+}
+
+/// What a reading of the file is for.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// To learn whether any row is refused.
+    Judge,
+    /// To do what the release is for.
+    Work,
+}
+
+/// How a reading ended.
+enum Ended {
+    /// The file is read; the last batch waits.
+    Read,
+    /// The job is: stopped, cancelled or failed.
+    Over,
 }
 
 struct Work {
@@ -122,9 +131,11 @@ struct Work {
     mode: ReleaseMode,
     cursor: Cursor,
     /// A dry run stores nothing before its end.
-    judged: (Counts, Vec<Remark>),
+    judged: (Counts, Vec<Remark>, Vec<RawRow>),
     /// The batch to be written next.
     ahead: Option<Ready>,
+    /// What is left at the end of the file.
+    last: Option<Batch>,
 }
 
 /// A batch sealed under the ids that it will have: made ready while the database writes the batch before it.
@@ -132,40 +143,110 @@ struct Ready {
     batch: Batch,
     /// What the ids were chosen by.
     known: Known,
+    taken: Option<Taken>,
+    remarks: Vec<Remark>,
+    statements: Vec<Sealed>,
+}
+
+/// What is to become of the families of a batch.
+struct Taken {
     prepared: beneficiaries::Prepared,
     sources: Sources,
     ranked: Ranked,
-    remarks: Vec<Remark>,
 }
 
 impl Work {
     fn new(step: Step, release: Release) -> Work {
         let mode = ReleaseMode::parse(&release.mode).unwrap_or(ReleaseMode::Validate);
         let cursor: Option<Cursor> = step.cursor.clone().and_then(|cursor| serde_json::from_value(cursor).ok());
-        let cursor = cursor.filter(|_| mode == ReleaseMode::Commit).unwrap_or_default();
-        Work { step, release, mode, cursor, judged: (Counts::default(), Vec::new()), ahead: None }
+        let cursor = cursor.filter(|_| mode != ReleaseMode::Validate);
+        let mut work = Work { step, release, mode, cursor: Cursor::default(), judged: Default::default(), ahead: None, last: None };
+        // A judgement that was broken off begins anew: nothing of it was stored.
+        work.cursor = cursor.filter(|cursor| cursor.sound || !work.whole_or_nothing()).unwrap_or_default();
+        work
     }
 
-    fn skip(&self) -> u64 {
-        self.cursor.families
+    fn whole_or_nothing(&self) -> bool {
+        self.mode != ReleaseMode::Validate && Rejects::parse(&self.release.rejects) == Some(Rejects::Refuse)
     }
 
-    async fn batch(&mut self, batch: Batch) -> Result<Option<Halt>> {
-        match self.mode {
-            ReleaseMode::Validate => {
-                let after = self.after(&batch);
-                self.judge(batch).await?;
-                self.cursor = after;
-                self.step.store_progress(after.progress()).await
-            }
-            ReleaseMode::Commit => {
-                let ahead = self.ahead.take();
-                let (stored, ready) = tokio::join!(self.store(ahead), self.look_ahead(batch));
-                let halt = self.advance(stored?);
-                self.ahead = Some(ready?);
-                Ok(halt)
+    /// Reads the file and hands its batches on.
+    async fn read(&mut self, path: std::path::PathBuf, standard: Arc<Standard>, purpose: Purpose) -> Result<Ended> {
+        let (tell, mut news) = mpsc::channel(1);
+        let halted = Arc::new(AtomicBool::new(false));
+        let _listener = Listener(halted.clone());
+        let (skip, size) = (self.cursor.families, self.step.services().config.import_batch);
+        let reading = tokio::task::spawn_blocking(move || {
+            intake::read(&path, &standard, skip, size, &halted, &mut |told| tell.blocking_send(told).is_ok())
+        });
+        let lease = u64::try_from(self.step.services().config.job_lease_seconds).unwrap_or(1);
+        let pause = Duration::from_millis(lease.saturating_mul(300));
+        let mut ended = false;
+        loop {
+            let halt = match tokio::time::timeout(pause, news.recv()).await {
+                // A large file takes longer to read than a lease lasts.
+                Err(_) => self.step.store_progress(self.cursor.progress()).await?,
+                Ok(None) => break,
+                Ok(Some(News::Total(total))) => {
+                    self.cursor.total = Some(total);
+                    self.step.store_progress(self.cursor.progress()).await?
+                }
+                Ok(Some(News::Batch(batch))) => self.batch(batch, purpose).await?,
+                Ok(Some(News::Last(batch))) => {
+                    ended = true;
+                    match purpose {
+                        Purpose::Judge => {
+                            self.judge(batch).await?;
+                            self.step.store_progress(self.cursor.progress()).await?
+                        }
+                        Purpose::Work => {
+                            self.last = Some(batch);
+                            self.catch_up().await?
+                        }
+                    }
+                }
+            };
+            match halt {
+                None => {}
+                Some(Halt::Stopping) => return Ok(Ended::Over),
+                Some(Halt::Cancelled) => {
+                    self.cancelled().await?;
+                    return Ok(Ended::Over);
+                }
             }
         }
+        match reading.await.context("reading a release")? {
+            Ok(()) if ended => Ok(Ended::Read),
+            Err(Stop::File(cause)) => {
+                self.failed(cause.code(), &cause.to_string()).await?;
+                Ok(Ended::Over)
+            }
+            Err(Stop::Failed(cause)) => Err(cause),
+            _ => Err(anyhow::anyhow!("the reading of release {} ended without an end", self.release.id).into()),
+        }
+    }
+
+    /// No row is refused: from here on the file is written.
+    async fn sound(mut self) -> Result<Work> {
+        self.judged = Default::default();
+        self.cursor = Cursor { total: self.cursor.total, sound: true, ..Cursor::default() };
+        self.step.store_progress(self.cursor.progress()).await?;
+        Ok(self)
+    }
+
+    async fn batch(&mut self, batch: Batch, purpose: Purpose) -> Result<Option<Halt>> {
+        if purpose == Purpose::Judge || self.mode == ReleaseMode::Validate {
+            let after = self.after(&batch);
+            self.judge(batch).await?;
+            // How far a judgement is shows in the job; it is never resumed.
+            self.cursor.rows = after.rows;
+            return self.step.store_progress(self.cursor.progress()).await;
+        }
+        let ahead = self.ahead.take();
+        let (stored, ready) = tokio::join!(self.store(ahead), self.look_ahead(batch));
+        let halt = self.advance(stored?);
+        self.ahead = Some(ready?);
+        Ok(halt)
     }
 
     /// Writes the batch that was made ready.
@@ -195,91 +276,143 @@ impl Work {
     }
 
     async fn look_ahead(&self, batch: Batch) -> Result<Ready> {
-        let db = self.step.read().await?;
-        let known = known(&db, &self.release, &batch.families).await?;
-        drop(db);
-        self.ready(batch, known).await
+        let known = match self.mode {
+            ReleaseMode::Keep => Known::default(),
+            _ => {
+                let db = self.step.read().await?;
+                known(&db, &self.release, &batch.families).await?
+            }
+        };
+        self.ready(batch, known, None).await
     }
 
-    async fn ready(&self, batch: Batch, known: Known) -> Result<Ready> {
+    /// Makes a batch ready; what it states does not depend on what is known, so that may be there already.
+    async fn ready(&self, batch: Batch, known: Known, statements: Option<Vec<Sealed>>) -> Result<Ready> {
         let services = self.step.services().clone();
+        let mode = self.mode;
         let sealing = tokio::task::spawn_blocking(move || {
+            let statements = match statements {
+                Some(statements) => statements,
+                None => statement::prepare(&services.keys, &batch.families)?,
+            };
+            if mode == ReleaseMode::Keep {
+                return Ok(Ready { batch, known, taken: None, remarks: Vec::new(), statements });
+            }
             let Identified { families, sources, ranked, remarks } = identify(&batch.families, &known);
-            Ok(Ready { prepared: beneficiaries::prepare(&services.keys, families)?, batch, known, sources, ranked, remarks })
+            let taken = Taken { prepared: beneficiaries::prepare(&services.keys, families)?, sources, ranked };
+            Ok(Ready { batch, known, taken: Some(taken), remarks, statements })
         });
         sealing.await.context("sealing")?
     }
 
     /// Counts what a dry run would have written.
     async fn judge(&mut self, batch: Batch) -> Result<()> {
-        let db = self.step.read().await?;
-        let known = known(&db, &self.release, &batch.families).await?;
-        let (counts, remarks) = &mut self.judged;
         let people = batch.families.iter().map(|family| family.people.len()).sum::<usize>();
+        let (mut families_new, mut people_new) = (0, 0);
+        if self.mode != ReleaseMode::Keep {
+            let db = self.step.read().await?;
+            let known = known(&db, &self.release, &batch.families).await?;
+            families_new = batch.families.len().saturating_sub(known.families.len());
+            people_new = people.saturating_sub(known.people.len());
+        }
+        let (counts, remarks, rows) = &mut self.judged;
         counts.families += long(batch.families.len());
         counts.people += long(people);
-        counts.families_new += long(batch.families.len().saturating_sub(known.families.len()));
-        counts.people_new += long(people.saturating_sub(known.people.len()));
+        counts.families_new += long(families_new);
+        counts.people_new += long(people_new);
         counts.rejected += batch.rejected;
         counts.warnings += batch.warned;
         remarks.extend(batch.remarks);
+        rows.extend(batch.rejected_rows);
         Ok(())
     }
 
     /// Writes a batch; gives the changes to be committed.
     async fn take_over(&self, tx: &mut crate::platform::db::Tx, mut ready: Ready) -> Result<Vec<Change>> {
         let release = &self.release;
-        store::lock(tx, release.dataset_id).await?;
-        // Somebody else may have imported the same families, or moved a person, since the batch was made ready.
-        let known = known(tx, release, &ready.batch.families).await?;
-        if known != ready.known {
-            ready = self.ready(ready.batch, known).await?;
+        if self.mode == ReleaseMode::Commit {
+            store::lock(tx, release.dataset_id).await?;
+            // Somebody else may have imported the same families, or moved a person, since the batch was made ready.
+            let known = known(tx, release, &ready.batch.families).await?;
+            if known != ready.known {
+                ready = self.ready(ready.batch, known, Some(ready.statements)).await?;
+            }
         }
-        let Ready { batch, known: _, prepared, sources, ranked, mut remarks } = ready;
+        let Ready { batch, known: _, taken, mut remarks, statements } = ready;
         let mut counts = Counts {
-            families: long(sources.families.len()),
-            people: long(sources.people.len()),
+            families: long(batch.families.len()),
+            people: long(batch.families.iter().map(|family| family.people.len()).sum()),
             rejected: batch.rejected,
             warnings: batch.warned.saturating_add(long(remarks.len())),
             ..Counts::default()
         };
         let mut changes = Vec::new();
-        if !sources.families.is_empty() {
-            let written = beneficiaries::import_prepared(tx, prepared).await?;
-            counts.families_new = long(written.families_new);
-            counts.people_new = long(written.people_new);
-            changes = written.changes;
-            store::keep_sources(tx, release, &sources).await?;
-            store::insert_ranks(tx, release, &ranked).await?;
+        match taken {
+            Some(Taken { prepared, sources, ranked }) if !sources.families.is_empty() => {
+                let written = beneficiaries::import_prepared(tx, prepared).await?;
+                counts.families_new = long(written.families_new);
+                counts.people_new = long(written.people_new);
+                changes = written.changes;
+                store::keep_sources(tx, release, &sources).await?;
+                store::insert_ranks(tx, release, &ranked).await?;
+            }
+            Some(_) => {}
+            // Nobody's record changes; the release's does.
+            None => {
+                let region = RegionCode::stored(&release.region_code);
+                let told = Change::new("releases", release.id, region, "statements_kept").with("families", json!(statements.len()));
+                changes.push(told);
+            }
         }
+        store::insert_statements(tx, release.id, &statements).await?;
         remarks.extend(batch.remarks);
-        store::insert_remarks(tx, release.id, &remarks).await?;
+        self.answer_for(tx, &remarks, &batch.rejected_rows).await?;
         store::count(tx, release.id, counts).await?;
         Ok(changes)
     }
 
+    /// Keeps what there is to say about rows, and the refused ones themselves.
+    async fn answer_for(&self, tx: &mut crate::platform::db::Tx, remarks: &[Remark], rows: &[RawRow]) -> Result<()> {
+        store::insert_remarks(tx, self.release.id, remarks).await?;
+        store::insert_rejected_rows(tx, &self.step.services().keys, self.release.id, rows).await
+    }
+
     /// The last batch, the release's own change and the end of the job, all at once.
-    async fn finish(mut self, batch: Batch) -> Result<()> {
+    async fn finish(mut self) -> Result<()> {
+        let batch = self.last.take().context("the last batch of a release")?;
         let after = self.after(&batch);
-        let state = match self.mode {
-            ReleaseMode::Validate => {
-                self.judge(batch).await?;
-                ReleaseState::Validated
-            }
-            ReleaseMode::Commit => {
-                let ready = self.look_ahead(batch).await?;
-                let mut tx = self.step.write().await?;
-                let mut changes = self.take_over(&mut tx, ready).await?;
-                changes.extend(self.end(&mut tx, ReleaseState::Imported).await?);
-                return self.close(tx, changes, after).await;
-            }
-        };
+        if self.mode == ReleaseMode::Validate {
+            self.judge(batch).await?;
+            let mut tx = self.step.write().await?;
+            self.tell_judged(&mut tx).await?;
+            let changes = self.end(&mut tx, ReleaseState::Validated).await?;
+            return self.close(tx, changes, after).await;
+        }
+        let ready = self.look_ahead(batch).await?;
         let mut tx = self.step.write().await?;
-        let (counts, remarks) = &self.judged;
-        store::insert_remarks(&mut tx, self.release.id, remarks).await?;
-        store::count(&mut tx, self.release.id, *counts).await?;
-        let changes = self.end(&mut tx, state).await?;
+        let mut changes = self.take_over(&mut tx, ready).await?;
+        let state = if self.mode == ReleaseMode::Keep { ReleaseState::Kept } else { ReleaseState::Imported };
+        changes.extend(self.end(&mut tx, state).await?);
         self.close(tx, changes, after).await
+    }
+
+    async fn tell_judged(&self, tx: &mut crate::platform::db::Tx) -> Result<()> {
+        let (counts, remarks, rows) = &self.judged;
+        self.answer_for(tx, remarks, rows).await?;
+        store::count(tx, self.release.id, *counts).await
+    }
+
+    /// A row is refused, so none is taken over.
+    async fn refused(self) -> Result<()> {
+        let mut tx = self.step.write().await?;
+        self.tell_judged(&mut tx).await?;
+        let changes = self.end(&mut tx, ReleaseState::Failed).await?;
+        self.step.progress(&mut tx, self.cursor.progress()).await?;
+        let detail = "Rows were refused, and nothing was to be taken over unless all of them are right; see the rejects.";
+        self.step.fail(&mut tx, "rows_rejected", detail).await?;
+        tx.commit_all(changes).await?;
+        self.remove_file();
+        Ok(())
     }
 
     async fn close(self, mut tx: crate::platform::db::Tx, changes: Vec<Change>, after: Cursor) -> Result<()> {
@@ -300,7 +433,7 @@ impl Work {
         }])
     }
 
-    async fn cancelled(self) -> Result<()> {
+    async fn cancelled(&self) -> Result<()> {
         let mut tx = self.step.write().await?;
         let changes = self.end(&mut tx, ReleaseState::Cancelled).await?;
         self.step.cancelled(&mut tx).await?;
@@ -309,7 +442,7 @@ impl Work {
         Ok(())
     }
 
-    async fn failed(self, code: &str, detail: &str) -> Result<()> {
+    async fn failed(&self, code: &str, detail: &str) -> Result<()> {
         let mut tx = self.step.write().await?;
         let changes = self.end(&mut tx, ReleaseState::Failed).await?;
         self.step.fail(&mut tx, code, detail).await?;
@@ -331,9 +464,35 @@ fn long(n: usize) -> i64 {
 }
 
 async fn known(db: &impl crate::platform::db::Scoped, release: &Release, families: &[Family]) -> Result<Known> {
-    let family_keys: Vec<&str> = families.iter().map(|family| family.source_id.as_str()).collect();
-    let people_keys: Vec<&str> = families.iter().flat_map(|family| &family.people).map(|person| person.source_id.as_str()).collect();
-    store::known(db, release.dataset_id, &family_keys, &people_keys).await
+    let (mut family_keys, mut people_keys): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
+    let (mut older_families, mut older_people): (Vec<(&str, &str)>, Vec<(&str, &str)>) = (Vec::new(), Vec::new());
+    for family in families {
+        family_keys.push(&family.source_id);
+        for alias in &family.aliases {
+            older_families.push((alias, &family.source_id));
+        }
+        for person in &family.people {
+            people_keys.push(&person.source_id);
+            for alias in &person.aliases {
+                older_people.push((alias, &person.source_id));
+            }
+        }
+    }
+    family_keys.extend(older_families.iter().map(|older| older.0));
+    people_keys.extend(older_people.iter().map(|older| older.0));
+    let mut known = store::known(db, release.dataset_id, &family_keys, &people_keys).await?;
+    // While index keys are changed, a record may still be known by the key that it had.
+    for (alias, key) in older_families {
+        if let Some(found) = known.families.remove(alias) {
+            known.families.entry(key.to_owned()).or_insert(found);
+        }
+    }
+    for (alias, key) in older_people {
+        if let Some(found) = known.people.remove(alias) {
+            known.people.entry(key.to_owned()).or_insert(found);
+        }
+    }
+    Ok(known)
 }
 
 /// A batch with the ids of our records.

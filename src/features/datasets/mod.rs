@@ -13,17 +13,24 @@ mod demo;
 mod http;
 mod intake;
 mod jobs;
+mod keys;
 mod model;
 pub mod profile;
 pub mod reader;
+mod rotate;
 mod service;
+mod statement;
 mod store;
 pub mod values;
 
 pub use demo::{Simulation, demo, simulate};
 pub use http::operations;
 pub use jobs::jobs;
+pub use model::{NikState, RegistryStatus};
+pub use rotate::rotate_keys;
 pub use service::sweep;
+pub use statement::{RawRow, StatedPerson, Statement};
+pub use store::{statements, statements_by_id};
 
 #[cfg(test)]
 mod test_files;

@@ -22,8 +22,10 @@ words! {
     ReleaseMode {
         /// It is read and judged; nothing but its counts and rejects is kept.
         Validate "validate",
-        /// Its families are taken over.
+        /// Its families are taken over, and what it states is kept.
         Commit "commit",
+        /// What it states is kept to be compared and matched; nothing becomes a family. For registers.
+        Keep "keep",
     }
 }
 
@@ -36,10 +38,50 @@ words! {
         Validated "validated",
         /// Its families were taken over.
         Imported "imported",
+        /// What it states was kept.
+        Kept "kept",
         /// It could not be read, or not to its end.
         Failed "failed",
         /// Somebody cancelled its job; what was taken over before stays.
         Cancelled "cancelled",
+        /// It was taken back: its ranks no longer count; families and statements stay.
+        Withdrawn "withdrawn",
+    }
+}
+
+words! {
+    /// What a refused row means for the others.
+    Rejects {
+        /// The others are taken over.
+        Skip "skip",
+        /// None is: the release fails.
+        Refuse "refuse",
+    }
+}
+
+words! {
+    /// How a stated NIK was judged.
+    NikState {
+        /// It keeps the rules of the number.
+        Valid "valid",
+        /// None is stated.
+        Missing "missing",
+        /// It breaks the rules of the number.
+        Invalid "invalid",
+        /// A spreadsheet kept fifteen of its digits.
+        ExcelRounded "excel_rounded",
+    }
+}
+
+words! {
+    /// What a civil registry says of a person.
+    RegistryStatus {
+        /// On the register.
+        Active "active",
+        /// Dead.
+        Deceased "deceased",
+        /// Gone to another regency.
+        Moved "moved",
     }
 }
 
@@ -53,7 +95,19 @@ words! {
     }
 }
 
+impl Default for NikState {
+    /// What nobody said anything about.
+    fn default() -> Self {
+        NikState::Missing
+    }
+}
+
 impl ReleaseState {
+    /// Whether a release can be withdrawn from it.
+    pub fn may_withdraw(self) -> bool {
+        matches!(self, ReleaseState::Imported | ReleaseState::Kept | ReleaseState::Validated)
+    }
+
     /// What a stored state means beside its job's: a job that was given up or cancelled before it began leaves the
     /// release as it found it.
     pub fn beside(self, job: Option<&str>) -> ReleaseState {
@@ -71,10 +125,15 @@ pub mod faults {
     pub type Fault = (&'static str, &'static str);
     /// The village is another regency's.
     pub const REGION_FOREIGN: Fault = ("region_foreign", "The village lies outside the region of this release.");
+    /// The name is nobody's, or several villages'.
+    pub const REGION_UNCLEAR: Fault =
+        ("region_unclear", "No village of this release's region has this name, or several have; give the subdistrict or a code.");
     /// The village is on no list.
     pub const REGION_UNKNOWN: Fault = ("region_unknown", "There is no village of this code in the Kemendagri list.");
     /// The family's key stands twice.
     pub const FAMILY_DUPLICATE: Fault = ("family_duplicate", "A row above has the same key of the family.");
+    /// Nothing to tell the family by.
+    pub const CARD_MISSING: Fault = ("kk_missing", "The families of this list are told apart by their KK numbers; this row has none.");
     /// A person of nobody.
     pub const FAMILY_MISSING: Fault = ("family_missing", "No accepted row of a family has the key that this person's row names.");
     /// The person's key stands twice.

@@ -7,7 +7,9 @@ use utoipa::ToSchema;
 
 use super::values::codes;
 
-mod p3ke;
+mod shipped;
+
+pub use shipped::{Shipped, all, shipped};
 
 /// More columns than any delivery seen has; a profile beyond it is a mistake.
 const MAX_COLUMNS: usize = 200;
@@ -21,11 +23,34 @@ const MAX_VALUES: usize = 500;
 pub struct Profile {
     /// What people call this layout, such as `P3KE workbook`.
     pub name: String,
+    /// Where the layout is from, and what was assumed about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub description: Option<String>,
     /// What is known beforehand about the file; whatever is absent is found out from the content.
     #[serde(default)]
     pub format: FormatHints,
+    /// What tells one family from another.
+    #[serde(default)]
+    pub family_key: FamilyKey,
+    /// Whether a village without a code is found by its name, within its subdistrict where that is named.
+    #[serde(default)]
+    pub villages_by_name: bool,
+    /// Whether it is a register to be matched against: its families need no head, and it is only kept.
+    #[serde(default)]
+    pub register: bool,
     /// The sheets to read, in this order.
     pub sheets: Vec<SheetProfile>,
+}
+
+/// What tells one family of a source from another.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum FamilyKey {
+    /// The source's own key.
+    #[default]
+    Stated,
+    /// The KK number, kept as its blind index; people without one are families of one.
+    KkNumber,
 }
 
 /// What is known beforehand about text files of a layout.
@@ -138,16 +163,19 @@ macro_rules! fields {
 
 fields! {
     Ignored "ignored" "Known and of no use, such as a running number.",
-    SourceFamilyId "source_family_id" "The source's own key of the family; never the KK number.",
+    SourceFamilyId "source_family_id" "The source's own key of the family; never the KK number, for which there is `family_key`.",
     SourcePersonId "source_person_id" "The source's own key of the person.",
     RegionCode "region_code" "Kemendagri code of the village.",
     ProvinceName "province_name" "The province's name, kept in the raw record.",
     RegencyName "regency_name" "The regency's name, kept in the raw record.",
-    SubdistrictName "subdistrict_name" "The subdistrict's name, kept in the raw record.",
-    VillageName "village_name" "The village's name, kept in the raw record.",
+    SubdistrictName "subdistrict_name" "The subdistrict's name; with `villages_by_name` it tells villages of one name apart.",
+    VillageName "village_name" "The village's name; with `villages_by_name` it stands for a missing code.",
     Decile "decile" "Welfare decile, 1 is the lowest.",
     Percentile "percentile" "Welfare percentile, 1 is the lowest.",
     Address "address" "The address as written.",
+    Hamlet "hamlet" "The dusun, appended to the address.",
+    Rt "rt" "The RT, appended to the address.",
+    Rw "rw" "The RW, appended to the address.",
     Name "name" "The person's name; on a family sheet the head's.",
     MotherName "mother_name" "The mother's maiden name.",
     Nik "nik" "The person's NIK; on a family sheet the head's.",
@@ -155,6 +183,8 @@ fields! {
     DukcapilMatch "dukcapil_match" "Whether the centre found the person in the civil registry.",
     Sex "sex" "Laki-laki or perempuan.",
     BirthDate "birth_date" "The birth date.",
+    BirthPlace "birth_place" "The place of birth.",
+    RegistryStatus "registry_status" "What a civil registry says of the person: active, deceased or moved.",
     Relation "relation" "The relation to the head of family.",
     MaritalStatus "marital_status" "The marital status.",
     Occupation "occupation" "The occupation.",
@@ -189,9 +219,10 @@ pub struct ProfileError {
 }
 
 impl Profile {
-    /// The layout of the P3KE workbook of Kemenko PMK: sheets `Keluarga` and `Individu`.
+    /// The P3KE workbook.
+    #[cfg(test)]
     pub fn p3ke() -> Self {
-        p3ke::profile()
+        shipped("p3ke").unwrap().clone()
     }
 
     /// Checks what the types cannot say; a profile that came over HTTP is checked before it is stored.
@@ -203,7 +234,7 @@ impl Profile {
         if self.sheets.len() > MAX_SHEETS {
             return whole("sheets_too_many", "A profile names at most 10 sheets.");
         }
-        self.sheets.iter().enumerate().try_for_each(|(place, sheet)| sheet.check(&format!("sheets.{place}")))
+        self.sheets.iter().enumerate().try_for_each(|(place, sheet)| sheet.check(self, &format!("sheets.{place}")))
     }
 }
 
@@ -213,7 +244,7 @@ impl SheetProfile {
         self.columns.iter().position(|column| column.field == field)
     }
 
-    fn check(&self, path: &str) -> Result<(), ProfileError> {
+    fn check(&self, profile: &Profile, path: &str) -> Result<(), ProfileError> {
         let fail = |code, message: &str| Err(ProfileError { path: path.to_owned(), code, message: message.to_owned() });
         if self.header_row == 0 || self.first_data_row <= self.header_row {
             return fail("rows_order", "Rows count from 1 and data begin below the headers.");
@@ -221,10 +252,14 @@ impl SheetProfile {
         if self.columns.len() > MAX_COLUMNS {
             return fail("columns_too_many", "A sheet has at most 200 columns.");
         }
-        let essential = match self.unit {
-            Unit::Family => [Field::SourceFamilyId, Field::RegionCode, Field::Name].as_slice(),
-            Unit::Person => &[Field::SourceFamilyId, Field::Name],
+        let key = match profile.family_key {
+            FamilyKey::Stated => Field::SourceFamilyId,
+            FamilyKey::KkNumber => Field::KkNumber,
         };
+        let place = if profile.villages_by_name { Field::VillageName } else { Field::RegionCode };
+        let essential = [key, Field::Name, place];
+        // A person's row may leave the village to the family's.
+        let essential = essential.iter().take(if self.unit == Unit::Family { 3 } else { 2 });
         for field in essential {
             // Without them every row would be refused, so the header must be demanded too.
             if !self.columns.iter().any(|column| column.field == *field && column.required) {
@@ -239,6 +274,12 @@ impl SheetProfile {
             for header in column.headers() {
                 if header.len() > MAX_TEXT || header_key(header).is_empty() {
                     return fail("header_invalid", "A header has letters or digits and at most 200 bytes.".to_owned());
+                }
+                if matches!(column.field, Field::SourceFamilyId | Field::SourcePersonId) && names_a_number(header) {
+                    return fail(
+                        "key_is_number",
+                        "Keys stand in clear: map this column to `kk_number` or `nik`, and say `family_key`.".to_owned(),
+                    );
                 }
                 if headers.insert(header_key(header), place).is_some_and(|other| other != place) {
                     return fail("header_repeated", format!("The header `{header}` stands in two columns."));
@@ -269,6 +310,13 @@ impl Column {
     pub fn headers(&self) -> impl Iterator<Item = &str> {
         std::iter::once(&self.header).chain(&self.aliases).map(String::as_str)
     }
+}
+
+/// Whether a column of this header holds numbers that must not stand in clear.
+fn names_a_number(header: &str) -> bool {
+    const NUMBERS: [&str; 8] =
+        ["nokk", "nomorkk", "nokartukeluarga", "nomorkartukeluarga", "kknumber", "nik", "nomorindukkependudukan", "noktp"];
+    NUMBERS.contains(&header_key(header).as_str())
 }
 
 /// What two headers are compared by: `Desil Kesejahteraan`, `desil_kesejahteraan` and `DESIL\nKESEJAHTERAAN` are one.

@@ -10,8 +10,8 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::jobs::{KIND, UNIT};
-use super::model::{ReleaseMode, ReleaseState};
-use super::profile::Profile;
+use super::model::{Rejects, ReleaseMode, ReleaseState};
+use super::profile::{Profile, shipped};
 use super::store::{self, Dataset, Release};
 use crate::platform::Services;
 use crate::platform::changes::Change;
@@ -23,7 +23,7 @@ use crate::platform::jobs::enqueue;
 use crate::platform::upload::Spooled;
 use crate::platform::valid;
 
-/// The profile that is shipped.
+/// The profile that is meant where none is named.
 pub const P3KE: &str = "p3ke";
 
 /// What is said about a delivered file.
@@ -31,6 +31,8 @@ pub const P3KE: &str = "p3ke";
 pub struct Delivery {
     /// What to do with it.
     pub mode: ReleaseMode,
+    /// What a refused row means for the others.
+    pub rejects: Rejects,
     /// A profile's name, or a profile as JSON.
     pub profile: String,
     /// The number of the minutes of its handing over.
@@ -45,11 +47,11 @@ pub struct Delivery {
 
 /// The column-mapping profile of a name, or of a JSON text.
 pub fn profile_of(text: &str) -> Result<Profile> {
-    if text == P3KE {
-        return Ok(Profile::p3ke());
+    if let Some(profile) = shipped(text) {
+        return Ok(profile.clone());
     }
     if !text.trim_start().starts_with('{') {
-        return Err(Error::field("profile", "unknown_value", "Send `p3ke`, or a column-mapping profile as JSON."));
+        return Err(Error::field("profile", "unknown_value", "Send a name of GET /profiles, or a column-mapping profile as JSON."));
     }
     let at = |path: String| if path.is_empty() { "profile".to_owned() } else { format!("profile.{path}") };
     let profile: Profile = valid::parse(text.as_bytes()).map_err(|error| match error {
@@ -63,8 +65,10 @@ pub fn profile_of(text: &str) -> Result<Profile> {
 /// Takes a spooled file into the books: a release, and a job that imports it. The same file again is the release that it
 /// was; `false` then says that nothing was begun.
 pub async fn deliver(mut tx: Tx, dataset: &Dataset, delivery: Delivery, file: Spooled) -> Result<(Release, bool)> {
-    let Delivery { mode, profile, bast_number, reference_date, received_on, coverage } = delivery;
-    profile_of(&profile)?;
+    let Delivery { mode, rejects, profile, bast_number, reference_date, received_on, coverage } = delivery;
+    if profile_of(&profile)?.register && mode == ReleaseMode::Commit {
+        return Err(Error::field("mode", "register", "This profile reads a register to be matched against: send `keep`, or `validate`."));
+    }
     let (id, now) = (new_id(), Utc::now());
     let (settled, mut changes) = store::settle(&mut tx, Some(dataset.id)).await?;
     let region = RegionCode::stored(&dataset.region_code);
@@ -92,6 +96,8 @@ pub async fn deliver(mut tx: Tx, dataset: &Dataset, delivery: Delivery, file: Sp
         version: 1,
         created_at: now,
         updated_at: now,
+        rejects: rejects.name().into(),
+        withdrawn_because: None,
     };
     let Some(release) = store::insert_release(&mut tx, &row).await? else {
         return Ok((store::find_same(&tx, &row).await?, false));

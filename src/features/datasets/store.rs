@@ -20,8 +20,12 @@ use crate::platform::ids::{RegionCode, new_id};
 use crate::schema::{datasets, jobs, release_rejects, releases};
 
 mod import;
+mod statements;
 
 pub use import::{Known, Ranked, Sources, insert_ranks, keep_sources, known};
+pub use statements::{
+    insert_rejected_rows, insert_statements, rejected_rows, reseal_rejected_rows, reseal_statements, statements, statements_by_id,
+};
 
 /// A dataset's row.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
@@ -110,6 +114,10 @@ pub struct Release {
     pub created_at: DateTime<Utc>,
     /// Changed at.
     pub updated_at: DateTime<Utc>,
+    /// skip or refuse.
+    pub rejects: String,
+    /// Why it was withdrawn.
+    pub withdrawn_because: Option<String>,
 }
 
 impl Release {
@@ -268,7 +276,12 @@ pub async fn find_same(db: &impl Scoped, row: &Release) -> Result<Release> {
         .filter(releases::dataset_id.eq(row.dataset_id))
         .filter(releases::mode.eq(&row.mode))
         .filter(releases::file_hash.eq(&row.file_hash))
-        .filter(releases::state.eq_any([ReleaseState::Received.name(), ReleaseState::Validated.name(), ReleaseState::Imported.name()]))
+        .filter(releases::state.eq_any([
+            ReleaseState::Received.name(),
+            ReleaseState::Validated.name(),
+            ReleaseState::Imported.name(),
+            ReleaseState::Kept.name(),
+        ]))
         .first(&mut db.on())
         .await?)
 }

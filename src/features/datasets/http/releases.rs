@@ -6,7 +6,8 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
-use crate::features::datasets::model::{ReleaseMode, ReleaseState, Severity, spreadsheet_safe};
+use crate::features::datasets::model::{Rejects, ReleaseMode, ReleaseState, Severity, spreadsheet_safe};
+use crate::features::datasets::profile::shipped;
 use crate::features::datasets::service::{self, Delivery, P3KE, profile_of};
 use crate::features::datasets::store::{self, Job, Reject, Release};
 use crate::mount;
@@ -74,8 +75,13 @@ pub struct ReleaseOut {
     /// What is done with it.
     #[schema(value_type = ReleaseMode)]
     pub mode: String,
+    /// What a refused row means for the others.
+    #[schema(value_type = Rejects)]
+    pub rejects: String,
     /// How far it is.
     pub state: ReleaseState,
+    /// Why it was withdrawn, where it was.
+    pub withdrawn_because: Option<String>,
     /// The column-mapping profile's name.
     pub profile: String,
     /// The number of the minutes of its handing over (BAST).
@@ -128,6 +134,8 @@ impl From<(Release, Option<Job>)> for ReleaseOut {
             version,
             created_at,
             updated_at,
+            rejects,
+            withdrawn_because,
         } = row;
         let job = job_id.zip(job).map(|(id, job)| {
             let Job { state, done, total, error_code, error_detail } = job;
@@ -138,8 +146,14 @@ impl From<(Release, Option<Job>)> for ReleaseOut {
             dataset_id,
             region_code,
             mode,
+            rejects,
             state,
-            profile: if profile == P3KE { profile } else { profile_of(&profile).map_or_else(|_| "?".into(), |profile| profile.name) },
+            withdrawn_because,
+            profile: if shipped(&profile).is_some() {
+                profile
+            } else {
+                profile_of(&profile).map_or_else(|_| "?".into(), |profile| profile.name)
+            },
             bast_number,
             reference_date,
             received_on,
@@ -192,9 +206,12 @@ impl Resource for DeliveryOut {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseForm {
-    /// `validate` reads and judges the file and takes nothing over.
+    /// `validate` reads and judges the file and takes nothing over; `keep` keeps what it states, to be compared and matched,
+    /// and makes no family of it.
     mode: ReleaseMode,
-    /// How the file is laid out: `p3ke`, or a column-mapping profile of your own as JSON.
+    /// Whether a refused row leaves the others to be taken over (`skip`, the default) or fails the release (`refuse`).
+    rejects: Option<Rejects>,
+    /// How the file is laid out: a name of `GET /profiles` (`p3ke` where nothing is said), or a column-mapping profile of your own as JSON.
     #[validate(length(min = 1, max = 65536))]
     #[schema(min_length = 1, max_length = 65536, example = "p3ke")]
     profile: Option<String>,
@@ -296,9 +313,10 @@ async fn create(access: Access<DatasetsWrite>, Path(id): Path<Uuid>, upload: Upl
     let dataset = store::find(&access.read().await?, id).await?;
     let config = &access.platform().config;
     let (form, file) = upload.receive_if(&config.spool_dir, config.upload_limit_bytes(), demand_profile).await?;
-    let ReleaseForm { mode, profile, bast_number, reference_date, received_on, coverage } = form;
+    let ReleaseForm { mode, rejects, profile, bast_number, reference_date, received_on, coverage } = form;
     let profile = profile.unwrap_or_else(|| P3KE.into());
-    let delivery = Delivery { mode, profile, bast_number, reference_date, received_on, coverage };
+    let rejects = rejects.unwrap_or(Rejects::Skip);
+    let delivery = Delivery { mode, rejects, profile, bast_number, reference_date, received_on, coverage };
     let (release, begun) = service::deliver(access.write().await?, &dataset, delivery, file).await?;
     let out = DeliveryOut { release_id: release.id, job_id: release.job_id, state: release.state };
     Ok(if begun { Delivered::Begun(out) } else { Delivered::Known(out) })

@@ -25,7 +25,11 @@ fn standard() -> Standard {
     Standard {
         profile: Profile::p3ke(),
         region: RegionCode::parse("62.02").unwrap(),
-        villages: ["62.02.09.2001", "62.02.09.2002"].map(str::to_owned).into(),
+        villages: Villages::new(
+            [("62.02.09.2001", "Bapinang Hulu", "Pulau Hanaut"), ("62.02.09.2002", "Bapinang Hilir", "Pulau Hanaut")].into_iter(),
+        ),
+        keys: KeyRing::parse(&KeyRing::generate().unwrap()).unwrap(),
+        heads: true,
         today: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
         keep: KEPT,
     }

@@ -1,11 +1,9 @@
 //! One row of cells in one buffer, so that a million rows need no million small allocations.
 
-use std::{collections::HashSet, fmt, sync::Arc};
-
-use chrono::{Days, NaiveDate};
-use serde_json::{Map, Value};
+use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 use super::{Field, Sheet, Unit};
+use chrono::{Days, NaiveDate};
 
 /// A cell as the file has it. Text files have only texts; in a workbook a NIK stored as a number has lost digits,
 /// so the difference must survive until the values are understood.
@@ -46,6 +44,7 @@ pub struct Record {
     text: String,
     slots: Vec<Slot>,
     fields: Arc<[Field]>,
+    present: Arc<[bool]>,
 }
 
 impl Default for Record {
@@ -59,6 +58,7 @@ impl Default for Record {
             text: String::new(),
             slots: Vec::new(),
             fields: Arc::from([]),
+            present: Arc::from([]),
         }
     }
 }
@@ -107,26 +107,21 @@ impl Record {
         self.slots.iter().map(|slot| self.view(*slot))
     }
 
-    /// The row as the source wrote it, by field name, to be kept beside what was understood. NIK and KK numbers are
-    /// left out: they are stored sealed or not at all.
-    pub fn raw(&self) -> Map<String, Value> {
-        let mut raw = Map::new();
-        for (field, cell) in self.fields.iter().zip(self.cells()) {
-            if matches!(field, Field::Ignored | Field::Nik | Field::KkNumber) {
-                continue;
-            }
-            let value = match cell {
-                Cell::Empty => continue,
-                // PostgreSQL's jsonb refuses NUL.
-                Cell::Text(text) => text.replace('\0', "").into(),
-                Cell::Number(number) => number.into(),
-                Cell::Date(date) => date.to_string().into(),
-                Cell::Bool(bool) => bool.into(),
-                Cell::Error => "#ERROR".into(),
-            };
-            raw.insert(field.name().to_owned(), value);
-        }
-        raw
+    /// The cells of the columns that the file has, `None` for the others; in the order of the profile's columns.
+    pub fn present_cells(&self) -> impl Iterator<Item = Option<Cell<'_>>> {
+        self.cells().zip(self.present.iter()).map(|(cell, present)| present.then_some(cell))
+    }
+
+    /// The row as the source wrote it, to be sealed beside what was understood.
+    pub fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
+        self.cells().map(|cell| match cell {
+            Cell::Empty => Cow::Borrowed(""),
+            Cell::Text(text) => Cow::Borrowed(text),
+            Cell::Number(number) => Cow::Owned(number.to_string()),
+            Cell::Date(date) => Cow::Owned(date.to_string()),
+            Cell::Bool(yes) => Cow::Borrowed(if yes { "TRUE" } else { "FALSE" }),
+            Cell::Error => Cow::Borrowed("#ERROR"),
+        })
     }
 
     fn view(&self, slot: Slot) -> Cell<'_> {
@@ -144,6 +139,7 @@ impl Record {
         if !Arc::ptr_eq(&self.fields, &sheet.fields) {
             self.sheet = Arc::clone(&sheet.name);
             self.fields = Arc::clone(&sheet.fields);
+            self.present = Arc::clone(&sheet.present);
             self.place = sheet.place;
             self.unit = sheet.unit;
         }

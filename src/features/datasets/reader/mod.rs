@@ -78,6 +78,8 @@ pub struct Sheet {
     pub absent: Vec<String>,
     layout: headers::Layout,
     fields: Arc<[Field]>,
+    /// For each of the profile's columns, whether the file has it.
+    present: Arc<[bool]>,
 }
 
 enum Source {
@@ -212,6 +214,7 @@ impl Sheet {
             first_data_row: if expected { profile.first_data_row } else { found.row.saturating_add(1) },
             absent: absent.map(|(_, column)| column.header.clone()).collect(),
             fields: profile.columns.iter().map(|column| column.field).collect(),
+            present: (0..profile.columns.len()).map(|place| found.layout.columns.contains(&Some(place))).collect(),
             layout: found.layout,
         }
     }

@@ -37,6 +37,12 @@ const RELATION: Table = &[
     ),
 ];
 
+const REGISTRY_STATUS: Table = &[
+    ("active", &["Aktif", "Hidup"]),
+    ("deceased", &["Meninggal", "Meninggal Dunia", "Mati"]),
+    ("moved", &["Pindah", "Pindah Keluar", "Pindah Datang Keluar"]),
+];
+
 const MARITAL_STATUS: Table = &[
     ("single", &["Belum Kawin", "Belum Menikah", "Belum Kawin/Nikah"]),
     ("married", &["Kawin", "Menikah", "Kawin/Nikah", "Kawin Tercatat", "Kawin Belum Tercatat"]),
@@ -176,6 +182,7 @@ fn table(field: Field) -> Option<Table> {
     Some(match field {
         Field::Sex => SEX,
         Field::Relation => RELATION,
+        Field::RegistryStatus => REGISTRY_STATUS,
         Field::MaritalStatus => MARITAL_STATUS,
         Field::Occupation => OCCUPATION,
         Field::Education => EDUCATION,

@@ -6,6 +6,7 @@ use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::model::{NikState, RegistryStatus};
 use super::{
     profile::{Column, Field, Profile, Unit},
     reader::{Cell, Record},
@@ -66,16 +67,33 @@ pub struct Individual {
     pub name: String,
     /// The NIK, if one is stated, valid and complete.
     pub nik: Option<Nik>,
+    /// How what is stated was judged.
+    pub nik_state: NikState,
+    /// What is stated where it is no NIK.
+    pub nik_written: Option<String>,
     /// Whether the centre found the person in the civil registry.
     pub dukcapil_match: Option<bool>,
     /// The sex.
     pub sex: Option<Sex>,
     /// The birth date.
     pub birth_date: Option<NaiveDate>,
+    /// The place of birth.
+    pub birth_place: Option<String>,
+    /// What a civil registry says of them.
+    pub registry_status: Option<RegistryStatus>,
     /// The occupation.
     pub occupation: Option<Code>,
     /// The education.
     pub education: Option<Code>,
+}
+
+/// A village by its name.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct VillageName {
+    /// The subdistrict's name, where it is stated.
+    pub subdistrict: Option<String>,
+    /// The village's name.
+    pub village: String,
 }
 
 /// The housing and means a family's row states.
@@ -108,8 +126,10 @@ pub struct FamilyRecord {
     pub row: u32,
     /// The source's key of the family.
     pub source_family_id: String,
-    /// The village's dotted code; whether it exists is for the region table to say.
+    /// The village's dotted code; whether it exists is for the region table to say. Empty where it goes by its name.
     pub region_code: String,
+    /// The village's name, where the profile finds villages by name and no code is stated.
+    pub village: Option<VillageName>,
     /// The decile, 1 to 10.
     pub decile: Option<u8>,
     /// The percentile, 1 to 100.
@@ -139,6 +159,8 @@ pub struct PersonRecord {
     pub source_person_id: Option<String>,
     /// The village's dotted code; `None` only where the profile has none.
     pub region_code: Option<String>,
+    /// The village's name, where the profile finds villages by name and no code is stated.
+    pub village: Option<VillageName>,
     /// The decile, 1 to 10.
     pub decile: Option<u8>,
     /// The percentile, 1 to 100.
@@ -194,13 +216,14 @@ impl<'a> Values<'a> {
 
     /// Understands a row of a family sheet.
     pub fn family(&self, record: &Record) -> Outcome<FamilyRecord> {
-        let (parts, warnings) = self.parts(record, Unit::Family)?;
-        let Parts { source_family_id, region_code, decile, percentile, address, kk_number, individual, living, aid, stunting_risk, .. } =
-            parts;
+        let (mut parts, warnings) = self.parts(record, Unit::Family)?;
+        let (address, village) = (parts.whole_address(), parts.village());
+        let Parts { source_family_id, region_code, decile, percentile, kk_number, individual, living, aid, stunting_risk, .. } = parts;
         let family = FamilyRecord {
             row: record.row(),
             source_family_id,
             region_code: region_code.unwrap_or_default(),
+            village,
             decile,
             percentile,
             address,
@@ -215,15 +238,17 @@ impl<'a> Values<'a> {
 
     /// Understands a row of a person sheet.
     pub fn person(&self, record: &Record) -> Outcome<PersonRecord> {
-        let (parts, warnings) = self.parts(record, Unit::Person)?;
+        let (mut parts, warnings) = self.parts(record, Unit::Person)?;
+        let (address, village) = (parts.whole_address(), parts.village());
         let person = PersonRecord {
             row: record.row(),
             source_family_id: parts.source_family_id,
             source_person_id: parts.source_person_id,
             region_code: parts.region_code,
+            village,
             decile: parts.decile,
             percentile: parts.percentile,
-            address: parts.address,
+            address,
             kk_number: parts.kk_number,
             person: parts.individual,
             mother_name: parts.mother_name,
@@ -242,13 +267,19 @@ impl<'a> Values<'a> {
         if record.is_misaligned() {
             return Err(whole_row(Fault::RowMisaligned));
         }
-        let mut row = Row { today: self.today, warnings: Vec::new(), rejects: Vec::new() };
+        let mut row = Row { today: self.today, by_name: self.profile.villages_by_name, warnings: Vec::new(), rejects: Vec::new() };
         let mut parts = Parts::default();
-        for (column, cell) in sheet.columns.iter().zip(record.cells()) {
-            row.take(&mut parts, column, cell);
+        for (column, cell) in sheet.columns.iter().zip(record.present_cells()) {
+            // What the file has no column for is not missing from each of its rows.
+            if let Some(cell) = cell {
+                row.take(&mut parts, column, cell);
+            }
         }
         if let Some(column) = sheet.columns.iter().find(|column| column.field == Field::Nik) {
             row.compare(&parts, column);
+        }
+        if let Some(column) = sheet.columns.iter().find(|column| column.field == Field::VillageName) {
+            row.placed(&parts, column);
         }
         if row.rejects.is_empty() { Ok((parts, row.warnings)) } else { Err(row.rejects) }
     }
@@ -263,6 +294,11 @@ struct Parts {
     decile: Option<u8>,
     percentile: Option<u8>,
     address: Option<String>,
+    hamlet: Option<String>,
+    rt: Option<String>,
+    rw: Option<String>,
+    subdistrict_name: Option<String>,
+    village_name: Option<String>,
     kk_number: Option<KkNumber>,
     individual: Individual,
     mother_name: Option<String>,
@@ -271,6 +307,32 @@ struct Parts {
     living: Living,
     aid: Aid,
     stunting_risk: Option<u8>,
+}
+
+impl Parts {
+    /// The address with what stands in columns of its own.
+    fn whole_address(&mut self) -> Option<String> {
+        let below = [("DUSUN", self.hamlet.take()), ("RT", self.rt.take()), ("RW", self.rw.take())];
+        let mut address = self.address.take();
+        for (word, part) in below {
+            let Some(part) = part else { continue };
+            let whole = address.get_or_insert_default();
+            if !whole.is_empty() {
+                whole.push(' ');
+            }
+            let named = part.get(..word.len()).is_some_and(|head| head.eq_ignore_ascii_case(word));
+            whole.push_str(if named { "" } else { word });
+            whole.push_str(if named { "" } else { " " });
+            whole.push_str(&part);
+        }
+        address
+    }
+
+    /// The village's name, where a name stands for a code.
+    fn village(&mut self) -> Option<VillageName> {
+        let village = self.village_name.take().filter(|_| self.region_code.is_none())?;
+        Some(VillageName { subdistrict: self.subdistrict_name.take(), village })
+    }
 }
 
 mod row;

@@ -1,14 +1,16 @@
 //! Which conversion each field asks for, and what its absence means.
 
 use super::{
-    ADDRESS, Aid, Cell, Code, Column, Converted, Cow, Fault, Field, KkNumber, NAME, NaiveDate, Nik, NikWarning, Number, Parts, Reject,
-    Relation, Sex, Warning, codes,
+    ADDRESS, Aid, Cell, Code, Column, Converted, Cow, Fault, Field, KkNumber, NAME, NaiveDate, Nik, NikState, NikWarning, Number, Parts,
+    RegistryStatus, Reject, Relation, Sex, Warning, codes,
     convert::{date, decimal, id, is_null, number, region, text, whole, words},
 };
 
 /// The troubles of one row while it is read.
 pub(super) struct Row {
     pub today: NaiveDate,
+    /// Villages go by their names where no code is stated.
+    pub by_name: bool,
     pub warnings: Vec<Warning>,
     pub rejects: Vec<Reject>,
 }
@@ -20,7 +22,14 @@ impl Row {
         let stated = written.as_deref().unwrap_or_default();
         let person = &mut parts.individual;
         match column.field {
+            Field::SubdistrictName if self.by_name => parts.subdistrict_name = self.keep(column, words(stated, NAME)),
+            Field::VillageName if self.by_name => parts.village_name = self.keep(column, words(stated, NAME)),
             Field::Ignored | Field::ProvinceName | Field::RegencyName | Field::SubdistrictName | Field::VillageName => (),
+            Field::Hamlet => parts.hamlet = self.keep(column, words(stated, NAME)),
+            Field::Rt => parts.rt = self.keep(column, words(stated, NAME)),
+            Field::Rw => parts.rw = self.keep(column, words(stated, NAME)),
+            Field::BirthPlace => person.birth_place = self.keep(column, words(stated, NAME)),
+            Field::RegistryStatus => person.registry_status = self.known(column, cell, stated).and_then(RegistryStatus::parse),
             Field::SourceFamilyId => {
                 let id = self.demand(column, id(cell, stated), Fault::FamilyIdMissing);
                 parts.source_family_id = id.unwrap_or_default();
@@ -30,6 +39,8 @@ impl Row {
             }
             // An error cell states something, only nobody can read it.
             Field::RegionCode if cell == Cell::Error => self.note(column, Fault::RegionCodeInvalid),
+            // The village's own column is to say what is missing.
+            Field::RegionCode if self.by_name => parts.region_code = self.keep(column, region(stated)),
             Field::RegionCode => {
                 parts.region_code = self.demand(column, region(stated), Fault::RegionCodeMissing);
             }
@@ -46,7 +57,12 @@ impl Row {
                 person.name = self.demand(column, name, Fault::NameMissing).unwrap_or_default();
             }
             Field::MotherName => parts.mother_name = self.keep(column, words(stated, NAME)),
-            Field::Nik => person.nik = self.nik(column, cell, written),
+            Field::Nik => {
+                let as_written = written.as_deref().unwrap_or_default().to_owned();
+                (person.nik, person.nik_state) = self.nik(column, cell, written);
+                let is_none = matches!(person.nik_state, NikState::Invalid | NikState::ExcelRounded);
+                person.nik_written = Some(as_written).filter(|text| is_none && !text.is_empty());
+            }
             Field::KkNumber => parts.kk_number = self.kk(column, cell, written),
             Field::Sex => {
                 person.sex = self.known(column, cell, stated).map(|code| if code == "male" { Sex::Male } else { Sex::Female });
@@ -99,6 +115,13 @@ impl Row {
         }
     }
 
+    /// What is missing of the place, once the whole row is read.
+    pub(super) fn placed(&mut self, parts: &Parts, column: &Column) {
+        if self.by_name && parts.region_code.is_none() && parts.village_name.is_none() {
+            self.note(column, Fault::VillageMissing);
+        }
+    }
+
     fn note(&mut self, column: &Column, fault: Fault) {
         let (header, code) = (column.header.clone(), fault.code());
         if fault.refuses() {
@@ -137,19 +160,19 @@ impl Row {
         decile
     }
 
-    fn nik(&mut self, column: &Column, cell: Cell<'_>, written: Option<Cow<'_, str>>) -> Option<Nik> {
+    fn nik(&mut self, column: &Column, cell: Cell<'_>, written: Option<Cow<'_, str>>) -> (Option<Nik>, NikState) {
         let (text, trouble) = match number(cell, written.unwrap_or_default()) {
-            Number::Missing if cell == Cell::Error => return self.lost(column, Fault::NikInvalid),
-            Number::Missing => return self.lost(column, Fault::NikMissing),
-            Number::Rounded => return self.lost(column, Fault::NikRounded),
+            Number::Missing if cell == Cell::Error => return (self.lost(column, Fault::NikInvalid), NikState::Invalid),
+            Number::Missing => return (self.lost(column, Fault::NikMissing), NikState::Missing),
+            Number::Rounded => return (self.lost(column, Fault::NikRounded), NikState::ExcelRounded),
             Number::Numeric(digits) => (Cow::Owned(digits), Some(Fault::NikFromNumber)),
             Number::Text(text) => (text, None),
         };
         let Ok(nik) = Nik::parse(&text) else {
-            return self.lost(column, Fault::NikInvalid);
+            return (self.lost(column, Fault::NikInvalid), NikState::Invalid);
         };
         trouble.into_iter().for_each(|fault| self.note(column, fault));
-        Some(nik)
+        (Some(nik), NikState::Valid)
     }
 
     fn kk(&mut self, column: &Column, cell: Cell<'_>, written: Option<Cow<'_, str>>) -> Option<KkNumber> {

@@ -87,8 +87,8 @@ fn numbers_of_persons_never_refuse_a_row() {
         (Put::Text("-"), "nik_missing"),
         (Put::Text("620209010785"), "nik_invalid"),
         (Put::Text("9902090107850001"), "nik_invalid"),
-        (Put::Text("6,20209E+15"), "nik_rounded"),
-        (Put::Number(6_202_090_107_850_000.0), "nik_rounded"),
+        (Put::Text("6,20209E+15"), "nik_excel_rounded"),
+        (Put::Number(6_202_090_107_850_000.0), "nik_excel_rounded"),
         (Put::Number(62.0), "nik_invalid"),
     ] {
         let (family, warnings) = family(&[(10, put)]).unwrap();
