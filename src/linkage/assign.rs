@@ -20,6 +20,8 @@ pub struct Claim {
     pub left: u32,
     /// Right row.
     pub right: u32,
+    /// Where its pattern stands among the distinct ones.
+    pub place: u32,
     /// Its weight before competition.
     pub weight: f64,
     /// What the left row's other candidates take away (at most 0).

@@ -54,7 +54,12 @@ impl Engine {
             self.add_context(&mut patterns, &support, register, register, &crew)?;
             (tallies, places) = tally(&patterns.of);
             if options.model.is_none() {
-                model = model.with_context(&self.scheme, &tallies);
+                let matched: Vec<f64> = weigh(&model, &tallies)
+                    .iter()
+                    .zip(&tallies)
+                    .map(|(&weight, tally)| probability(weight) * f64::from(tally.pairs))
+                    .collect();
+                model = model.refit(&self.scheme, &tallies, &matched, true);
             }
         }
         if options.model.is_none() {

@@ -28,6 +28,8 @@ pub struct Model {
     pub version: String,
     /// The share of each class among candidates.
     priors: Shares,
+    /// What competition for persons adds to the prior of a candidate, in bits; see [`Model::expecting`].
+    expectation: f64,
     /// Per comparison and cell the share within each class.
     cells: Vec<Vec<Shares>>,
     /// The same for the family context; empty where none is known.
@@ -76,7 +78,7 @@ impl Model {
             })
             .collect();
         let priors = std::array::from_fn(|class| if class < MATCHES { 0.05 / MATCHES as f64 } else { 0.95 / (CLASSES - MATCHES) as f64 });
-        Self { version: String::new(), priors, cells, context: Vec::new(), frequencies }
+        Self { version: String::new(), priors, expectation: 0.0, cells, context: Vec::new(), frequencies }
     }
 
     /// Estimates the model from the patterns of all candidates.
@@ -89,19 +91,52 @@ impl Model {
         model
     }
 
-    /// Estimates anew from patterns that now hold the family context, beginning with what is known.
-    pub fn with_context(mut self, scheme: &Scheme, tallies: &[Tally]) -> Self {
-        let mut parts: Vec<Shares> = Vec::with_capacity(tallies.len());
-        self.context.clear();
-        for tally in tallies {
-            let (shares, total) = self.classes(scheme, tally.pattern);
-            parts.push(shares.map(|share| share / total.max(f64::MIN_POSITIVE)));
+    /// Estimates anew from what the competition made of the candidates: `matched` is, per tally, the expected number of pairs of one person.
+    /// The patterns may hold the family context by now.
+    pub fn refit(mut self, scheme: &Scheme, tallies: &[Tally], matched: &[f64], context: bool) -> Self {
+        let start = self.classes_of(scheme, tallies);
+        if context && self.context.is_empty() {
+            self.context = vec![[1.0 / CONTEXT_LEVELS as f64; CLASSES]; CONTEXT_LEVELS];
         }
-        self.context = vec![[1.0 / CONTEXT_LEVELS as f64; CLASSES]; CONTEXT_LEVELS];
         let index = self.index(scheme, tallies);
-        self.maximise(scheme, tallies, &index, &parts);
-        self.refine(scheme, tallies, &index, &mut parts, 12);
+        let mut parts = start;
+        for round in 0..8 {
+            if round > 0 {
+                parts = self.classes_of(scheme, tallies);
+            }
+            // Who matches is settled; the classes within matches and within the others are not.
+            for ((part, tally), matched) in parts.iter_mut().zip(tallies).zip(matched) {
+                let share = (matched / f64::from(tally.pairs)).clamp(0.0, 1.0);
+                let own: f64 = part.iter().take(MATCHES).sum::<f64>().max(f64::MIN_POSITIVE);
+                let other: f64 = part.iter().skip(MATCHES).sum::<f64>().max(f64::MIN_POSITIVE);
+                for (class, value) in part.iter_mut().enumerate() {
+                    *value *= if class < MATCHES { share / own } else { (1.0 - share) / other };
+                }
+            }
+            self.maximise(scheme, tallies, &index, &parts);
+        }
         self
+    }
+
+    /// Sets the prior to what the sizes of the registers make it. Pairs are not independent: a row without another good candidate is more
+    /// likely than a random pair to belong to the one it has, the more so the fewer rows are left without partner. With `matches` expected
+    /// among left times right rows, of whose pairs `candidates` are looked at, the odds of a free pair are those of a random matching.
+    pub fn expecting(mut self, left: usize, right: usize, candidates: usize, matches: f64) -> Self {
+        let (left, right, candidates) = (left as f64, right as f64, (candidates as f64).max(1.0));
+        // No register is complete: at least two in a hundred rows are taken to have no partner.
+        let free = |rows: f64| (rows - matches).max(0.02 * rows).max(1.0);
+        let odds = matches.max(0.5) / (free(left) * free(right)) * (left * right / candidates);
+        self.expectation = odds.log2() - log_odds(&self.priors);
+        self
+    }
+
+    /// Per tally the shares of the classes.
+    fn classes_of(&self, scheme: &Scheme, tallies: &[Tally]) -> Vec<Shares> {
+        let normal = |tally: &Tally| {
+            let (shares, total) = self.classes(scheme, tally.pattern);
+            shares.map(|share| share / total.max(f64::MIN_POSITIVE))
+        };
+        tallies.iter().map(normal).collect()
     }
 
     /// Sets the version from the content.
@@ -109,6 +144,7 @@ impl Model {
         let mut digest = 0u64;
         let mut add = |value: u64| digest = super::normalise::mix(digest.rotate_left(7) ^ value);
         self.priors.iter().chain(self.cells.iter().flatten().flatten()).chain(self.context.iter().flatten()).for_each(|x| add(x.to_bits()));
+        add(self.expectation.to_bits());
         add(self.frequencies.digest());
         self.version = format!("{digest:016x}");
         self
@@ -225,10 +261,15 @@ impl Model {
         }
         let all: f64 = totals.iter().sum::<f64>() + CLASSES as f64;
         self.priors = totals.map(|total| (total + 1.0) / all);
-        let mut rest = counts.as_slice();
+        let mut rest = counts.as_mut_slice();
         for (comparison, cells) in scheme.comparisons.iter().zip(&mut self.cells) {
-            let (own, tail) = rest.split_at_checked(cells.len()).unwrap_or((rest, &[]));
+            let (own, tail) = rest.split_at_mut(cells.len());
             rest = tail;
+            let mut totals = totals;
+            if comparison.parts.iter().any(|part| describes_person(part.rule)) {
+                own.iter_mut().for_each(pool);
+                pool(&mut totals);
+            }
             // The share of each level of each part, drawn towards what is presumed.
             let mut levels: Vec<Vec<Shares>> = comparison
                 .parts
@@ -255,7 +296,7 @@ impl Model {
                 }
             }
             let joint = if comparison.parts.len() > 1 { INDEPENDENCE } else { 0.0 };
-            for ((cell, count), shape) in cells.iter_mut().zip(own).zip(&shape) {
+            for ((cell, count), shape) in cells.iter_mut().zip(&*own).zip(&shape) {
                 let mut expected = [1.0; CLASSES];
                 for (part, &level) in levels.iter().zip(shape) {
                     if let Some(level) = part.get(level) {
@@ -273,7 +314,7 @@ impl Model {
                 }
             }
         }
-        for (cell, count) in self.context.iter_mut().zip(rest) {
+        for (cell, count) in self.context.iter_mut().zip(&*rest) {
             for ((share, count), total) in cell.iter_mut().zip(count).zip(totals) {
                 *share = (count + PRIOR / CONTEXT_LEVELS as f64) / (total + PRIOR);
             }
@@ -308,7 +349,7 @@ impl Model {
     pub fn steps(&self, scheme: &Scheme, pattern: u64) -> Vec<(Option<usize>, f64)> {
         let mut shares = self.priors;
         let mut before = log_odds(&shares);
-        let mut out = vec![(None, before)];
+        let mut out = vec![(None, before + self.expectation)];
         let mut take = |number: usize, cell: Option<&Shares>| {
             if let Some(cell) = cell {
                 for (share, p) in shares.iter_mut().zip(cell) {
@@ -335,6 +376,17 @@ impl Model {
     pub fn shares(&self) -> [f64; CLASSES] {
         self.priors
     }
+}
+
+/// Whether a rule looks at what a person keeps when moving. Of these all classes of matches share one distribution: moving does not change
+/// how names are misspelt, and a class free to do so would soon hold brothers.
+fn describes_person(rule: Rule) -> bool {
+    matches!(rule, Rule::Person { .. } | Rule::Date | Rule::Sex | Rule::Name | Rule::Kin | Rule::NamePart | Rule::Swap(_))
+}
+
+fn pool(counts: &mut Shares) {
+    let sum: f64 = counts.iter().take(MATCHES).sum();
+    counts.iter_mut().take(MATCHES).for_each(|count| *count = sum);
 }
 
 fn log_odds(shares: &Shares) -> f64 {

@@ -413,8 +413,9 @@ pub fn number_code(cell: &str, structured: bool) -> u64 {
         return if text.is_empty() { 0 } else { hash(&text, 2) | (15 << 60) };
     }
     if structured {
-        let blank_serial = digits == 16 && packed & 0xffff == 0x1111;
-        if uniform || digits < 10 || blank_serial {
+        // A serial of zeros is what a spreadsheet leaves of a serial below ten; a date of zeros is nobody's.
+        let blank_date = digits == 16 && (packed >> 16) & 0xff_ffff == 0x11_1111;
+        if uniform || digits < 10 || blank_date {
             return 0;
         }
     } else if uniform && digits > 5 {

@@ -246,7 +246,8 @@ impl Engine {
         tell(Stage::Compare);
         let mut patterns = self.compare(left, right, candidates, &crew)?;
         tell(Stage::Estimate);
-        let (tallies, mut places) = tally(&patterns.of);
+        let (tallies, places) = tally(&patterns.of);
+        let patterns_len = patterns.of.len();
         let mut model = match options.model {
             Some(model) => model.clone(),
             None => Model::estimate(&self.scheme, &tallies, frequencies),
@@ -255,17 +256,37 @@ impl Engine {
             Stats { left: left.len(), right: right.len(), compared: patterns.of.len(), patterns: tallies.len(), ..Stats::default() };
         crew.check()?;
         tell(Stage::Decide);
+        let known = options.model.is_some();
+        let adjust = |model: Model, claims: &[Claim], tallies: &[Tally], context: bool| {
+            let matched = matched(claims, tallies.len());
+            let total = matched.iter().sum();
+            let model = model.refit(&self.scheme, tallies, &matched, context);
+            model.expecting(left.len(), right.len(), patterns_len, total)
+        };
         let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+        if !known {
+            // What the competition settles tells more of the classes than the patterns alone.
+            for _ in 0..2 {
+                model = adjust(model, &claims, &tallies, false);
+                claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            }
+        }
         if self.layout.family.is_some() {
             let sure = claims.iter().filter(|claim| probability(claim.settled()) >= 0.9).map(|claim| (claim.left, claim.right));
             let support = Support::gather(self.layout.family, left, right, sure);
             self.add_context(&mut patterns, &support, left, right, &crew)?;
             let (tallies, again) = tally(&patterns.of);
-            places = again;
-            if options.model.is_none() {
-                model = model.with_context(&self.scheme, &tallies);
+            if !known {
+                for claim in &mut claims {
+                    claim.place = patterns.place(claim.left, claim.right).and_then(|at| again.get(at)).copied().unwrap_or_default();
+                }
+                model = adjust(model, &claims, &tallies, true);
             }
-            claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            claims = self.settle(&model, &tallies, &again, &patterns, left, right);
+            if !known {
+                model = adjust(model, &claims, &tallies, true);
+                claims = self.settle(&model, &tallies, &again, &patterns, left, right);
+            }
         }
         if options.model.is_none() {
             model = model.sealed();
@@ -276,7 +297,7 @@ impl Engine {
         let mut pairs: Vec<Pair> = Vec::new();
         for (claim, zone) in claims.iter().zip(zones) {
             let Some(zone) = zone else { continue };
-            let pattern = candidate_at(&patterns, claim.left, claim.right);
+            let pattern = patterns.place(claim.left, claim.right).and_then(|at| patterns.of.get(at)).copied().unwrap_or_default();
             let weight = claim.settled();
             pairs.push(Pair {
                 left: claim.left,
@@ -360,7 +381,7 @@ impl Engine {
         for ((&place, &l), &r) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights) {
             let weight = weights.get(place as usize).copied().unwrap_or(f64::NEG_INFINITY);
             if weight > assign::FLOOR {
-                claims.push(Claim { left: l, right: r, weight, left_rivals: 0.0, right_rivals: 0.0 });
+                claims.push(Claim { left: l, right: r, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
         assign::compete(
@@ -372,10 +393,28 @@ impl Engine {
     }
 }
 
-fn candidate_at(patterns: &Patterns, l: u32, r: u32) -> u64 {
-    let start = patterns.candidates.starts.get(l as usize).copied().unwrap_or_default();
-    let at = patterns.candidates.of(l).binary_search(&r).unwrap_or_default();
-    patterns.of.get(start + at).copied().unwrap_or_default()
+/// Per distinct pattern the expected number of its pairs that match.
+fn matched(claims: &[Claim], patterns: usize) -> Vec<f64> {
+    let mut out: Vec<Vec<f64>> = vec![Vec::new(); patterns];
+    for claim in claims {
+        if let Some(list) = out.get_mut(claim.place as usize) {
+            list.push(probability(claim.settled()));
+        }
+    }
+    // Sorted, so that the sums do not depend on the order of rows.
+    let sum = |mut list: Vec<f64>| {
+        list.sort_unstable_by(f64::total_cmp);
+        list.iter().sum()
+    };
+    out.into_iter().map(sum).collect()
+}
+
+impl Patterns {
+    /// Where the pair stands among the candidates.
+    fn place(&self, l: u32, r: u32) -> Option<usize> {
+        let start = self.candidates.starts.get(l as usize)?;
+        Some(start + self.candidates.of(l).binary_search(&r).ok()?)
+    }
 }
 
 /// The distinct patterns in ascending order with their numbers, and for each pair the place of its pattern.
