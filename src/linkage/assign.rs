@@ -4,6 +4,7 @@
 //! connected components are). Rows that are judged one person do not compete: a person listed twice may be linked twice. A pair whose
 //! rivals are themselves better served elsewhere loses little to them.
 
+use super::calibrate::Calibration;
 use super::run::Zone;
 
 /// Pairs below these odds (as a weight) neither win nor take anything away.
@@ -132,6 +133,7 @@ pub fn compete(claims: &mut [Claim], same_left: impl Fn(u32, u32) -> bool, same_
 /// `order` gives the ids, by which ties are broken.
 pub fn zones<K: Ord>(
     claims: &[Claim],
+    calibration: Calibration,
     match_from: f64,
     review_from: f64,
     order: impl Fn(&Claim) -> K,
@@ -140,7 +142,7 @@ pub fn zones<K: Ord>(
     use std::collections::HashMap;
     let mut out = vec![None; claims.len()];
     let mut best: Vec<(f64, usize, &Claim)> =
-        claims.iter().enumerate().map(|(n, claim)| (claim.settled(), n, claim)).filter(|entry| probability(entry.0) >= review_from).collect();
+        claims.iter().enumerate().map(|(n, claim)| (calibration.apply(claim.settled()), n, claim)).filter(|entry| probability(entry.0) >= review_from).collect();
     best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| order(a.2).cmp(&order(b.2))));
     let mut lefts: HashMap<u32, (), foldhash::fast::FixedState> = HashMap::default();
     let mut rights: HashMap<u32, Vec<u32>, foldhash::fast::FixedState> = HashMap::default();

@@ -9,7 +9,7 @@ use super::run::{Engine, Pair};
 /// One term of a weight. Keys and levels are stable words for machines; how they are worded for people is the service's business.
 #[derive(Debug, Clone, PartialEq, serde::Serialize)]
 pub struct Term {
-    /// `prior`, the key of a comparison, `family`, `left_rivals`, `right_rivals` or `chain`.
+    /// `prior`, the key of a comparison, `family`, `left_rivals`, `right_rivals`, `chain` or `calibration`.
     pub key: String,
     /// The fields of the comparison and their levels.
     pub levels: Vec<(String, &'static str)>,
@@ -50,7 +50,13 @@ impl Engine {
             };
             out.push(Term { key, levels, weight });
         }
-        for (key, weight) in [("left_rivals", pair.left_rivals), ("right_rivals", pair.right_rivals), ("chain", pair.chain)] {
+        let others = [
+            ("left_rivals", pair.left_rivals),
+            ("right_rivals", pair.right_rivals),
+            ("chain", pair.chain),
+            ("calibration", pair.calibration),
+        ];
+        for (key, weight) in others {
             out.push(Term { key: key.to_owned(), levels: Vec::new(), weight });
         }
         out

@@ -7,6 +7,7 @@ pub mod block;
 pub mod model;
 pub mod family;
 pub mod assign;
+pub mod calibrate;
 pub mod run;
 pub mod dedupe;
 pub mod explain;

@@ -7,6 +7,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::calibrate::Calibration;
 use super::compare::{Rule, Scheme};
 use super::record::Frequencies;
 
@@ -30,6 +31,8 @@ pub struct Model {
     priors: Shares,
     /// What competition for persons adds to the prior of a candidate, in bits; see [`Model::expecting`].
     expectation: f64,
+    /// From weights to honest ones.
+    pub calibration: Calibration,
     /// Per comparison and cell the share within each class.
     cells: Vec<Vec<Shares>>,
     /// The same for the family context; empty where none is known.
@@ -78,7 +81,7 @@ impl Model {
             })
             .collect();
         let priors = std::array::from_fn(|class| if class < MATCHES { 0.05 / MATCHES as f64 } else { 0.95 / (CLASSES - MATCHES) as f64 });
-        Self { version: String::new(), priors, expectation: 0.0, cells, context: Vec::new(), frequencies }
+        Self { version: String::new(), priors, expectation: 0.0, calibration: Calibration::default(), cells, context: Vec::new(), frequencies }
     }
 
     /// Estimates the model from the patterns of all candidates.
@@ -144,7 +147,7 @@ impl Model {
         let mut digest = 0u64;
         let mut add = |value: u64| digest = super::normalise::mix(digest.rotate_left(7) ^ value);
         self.priors.iter().chain(self.cells.iter().flatten().flatten()).chain(self.context.iter().flatten()).for_each(|x| add(x.to_bits()));
-        add(self.expectation.to_bits());
+        [self.expectation, self.calibration.offset, self.calibration.slope].iter().for_each(|x| add(x.to_bits()));
         add(self.frequencies.digest());
         self.version = format!("{digest:016x}");
         self
@@ -295,6 +298,9 @@ impl Model {
                     *sum /= total + PRIOR;
                 }
             }
+            // In one person's two records a slip in the number, in the date and in the sex come about independently. Left to the data, the few
+            // brothers of missing persons would teach the model that both may differ at once.
+            let slips = comparison.parts.iter().all(|part| matches!(part.rule, Rule::Person { .. } | Rule::Date | Rule::Sex));
             let joint = if comparison.parts.len() > 1 { INDEPENDENCE } else { 0.0 };
             for ((cell, count), shape) in cells.iter_mut().zip(&*own).zip(&shape) {
                 let mut expected = [1.0; CLASSES];
@@ -309,8 +315,8 @@ impl Model {
                     *cell = expected;
                     continue;
                 }
-                for (((share, count), expected), total) in cell.iter_mut().zip(count).zip(expected).zip(totals) {
-                    *share = (count + joint * expected) / (total + joint);
+                for (class, (((share, count), expected), total)) in cell.iter_mut().zip(count).zip(expected).zip(totals).enumerate() {
+                    *share = if class < MATCHES && slips { expected } else { (count + joint * expected) / (total + joint) };
                 }
             }
         }

@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::assign::{self, Claim, probability};
 use super::block::{self, Candidates, Plan};
+use super::calibrate::{Calibration, Observed};
 use super::compare::Scheme;
 use super::family::Support;
 use super::model::{CONTEXT, Model, Tally};
@@ -154,6 +155,8 @@ pub struct Pair {
     pub right_rivals: f64,
     /// In a deduplication, what the pair gains because both rows are like a third.
     pub chain: f64,
+    /// What calibration adds.
+    pub calibration: f64,
 }
 
 /// Counts of a run.
@@ -258,21 +261,28 @@ impl Engine {
         tell(Stage::Decide);
         let known = options.model.is_some();
         let adjust = |model: Model, claims: &[Claim], tallies: &[Tally], context: bool| {
-            let matched = matched(claims, tallies.len());
+            let matched = matched(claims, tallies.len(), model.calibration);
             let total = matched.iter().sum();
             let model = model.refit(&self.scheme, tallies, &matched, context);
             model.expecting(left.len(), right.len(), patterns_len, total)
         };
+        let calibrate = |model: &mut Model, claims: &[Claim]| {
+            if !known {
+                model.calibration = self.observe(model, claims, left, right).fit(model.calibration);
+            }
+        };
         let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+calibrate(&mut model, &claims);
         if !known {
             // What the competition settles tells more of the classes than the patterns alone.
             for _ in 0..2 {
                 model = adjust(model, &claims, &tallies, false);
                 claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+calibrate(&mut model, &claims);
             }
         }
         if self.layout.family.is_some() {
-            let sure = claims.iter().filter(|claim| probability(claim.settled()) >= 0.9).map(|claim| (claim.left, claim.right));
+            let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9).map(|claim| (claim.left, claim.right));
             let support = Support::gather(self.layout.family, left, right, sure);
             self.add_context(&mut patterns, &support, left, right, &crew)?;
             let (tallies, again) = tally(&patterns.of);
@@ -283,9 +293,11 @@ impl Engine {
                 model = adjust(model, &claims, &tallies, true);
             }
             claims = self.settle(&model, &tallies, &again, &patterns, left, right);
+calibrate(&mut model, &claims);
             if !known {
                 model = adjust(model, &claims, &tallies, true);
                 claims = self.settle(&model, &tallies, &again, &patterns, left, right);
+calibrate(&mut model, &claims);
             }
         }
         if options.model.is_none() {
@@ -293,12 +305,12 @@ impl Engine {
         }
         let same_left = |a: u32, b: u32| self.one_person(&model, left, a, b);
         let ids = |claim: &Claim| (left.id(claim.left), right.id(claim.right));
-        let zones = assign::zones(&claims, self.profile.match_from, self.profile.review_from, ids, same_left);
+        let zones = assign::zones(&claims, model.calibration, self.profile.match_from, self.profile.review_from, ids, same_left);
         let mut pairs: Vec<Pair> = Vec::new();
         for (claim, zone) in claims.iter().zip(zones) {
             let Some(zone) = zone else { continue };
             let pattern = patterns.place(claim.left, claim.right).and_then(|at| patterns.of.get(at)).copied().unwrap_or_default();
-            let weight = claim.settled();
+            let weight = model.calibration.apply(claim.settled());
             pairs.push(Pair {
                 left: claim.left,
                 right: claim.right,
@@ -309,6 +321,7 @@ impl Engine {
                 left_rivals: claim.left_rivals,
                 right_rivals: claim.right_rivals,
                 chain: 0.0,
+                calibration: weight - claim.settled(),
             });
         }
         pairs.sort_by(|a, b| {
@@ -375,6 +388,23 @@ impl Engine {
         model.weight(&self.scheme, self.pattern(register, a, register, b)) >= 0.0
     }
 
+    /// What the smaller register's rows show of right and wrong links; of two of equal size both.
+    fn observe(&self, model: &Model, claims: &[Claim], left: &Register, right: &Register) -> Observed {
+        let mut out = Observed::default();
+        let mut sorted: Vec<&Claim> = claims.iter().collect();
+        if left.len() <= right.len() {
+            sorted.sort_by_key(|claim| claim.left);
+            let groups = sorted.chunk_by(|a, b| a.left == b.left).map(<[&Claim]>::to_vec);
+            out.add(left.len(), groups, |claim| claim.right_rivals, |a, b| self.one_person(model, right, a.right, b.right));
+        }
+        if right.len() <= left.len() {
+            sorted.sort_by_key(|claim| claim.right);
+            let groups = sorted.chunk_by(|a, b| a.right == b.right).map(<[&Claim]>::to_vec);
+            out.add(right.len(), groups, |claim| claim.left_rivals, |a, b| self.one_person(model, left, a.left, b.left));
+        }
+        out
+    }
+
     fn settle(&self, model: &Model, tallies: &[Tally], places: &[u32], patterns: &Patterns, left: &Register, right: &Register) -> Vec<Claim> {
         let weights: Vec<f64> = tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect();
         let mut claims = Vec::new();
@@ -394,11 +424,11 @@ impl Engine {
 }
 
 /// Per distinct pattern the expected number of its pairs that match.
-fn matched(claims: &[Claim], patterns: usize) -> Vec<f64> {
+fn matched(claims: &[Claim], patterns: usize, calibration: Calibration) -> Vec<f64> {
     let mut out: Vec<Vec<f64>> = vec![Vec::new(); patterns];
     for claim in claims {
         if let Some(list) = out.get_mut(claim.place as usize) {
-            list.push(probability(claim.settled()));
+            list.push(probability(calibration.apply(claim.settled())));
         }
     }
     // Sorted, so that the sums do not depend on the order of rows.
