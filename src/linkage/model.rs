@@ -349,6 +349,11 @@ impl Model {
         self.steps(scheme, pattern).iter().map(|step| step.1).sum()
     }
 
+    /// The weight with the prior of any candidate instead of that of two registers.
+    pub fn bare_weight(&self, scheme: &Scheme, pattern: u64) -> f64 {
+        self.weight(scheme, pattern) - self.expectation
+    }
+
     /// The weight of a pattern in steps: the prior, each comparison, the family context. Each step is what the comparison adds given those
     /// before it, so that the steps sum to the weight however the classes mix. The number is the comparison's; none for the prior, and the
     /// number of comparisons for the context.

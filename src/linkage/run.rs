@@ -383,9 +383,9 @@ calibrate(&mut model, &claims);
         Ok(())
     }
 
-    /// Whether two rows of one register are judged one person: by the same model, at even odds.
+    /// Whether two rows of one register are judged one person: by the same model, but without what it expects of two registers.
     pub(super) fn one_person(&self, model: &Model, register: &Register, a: u32, b: u32) -> bool {
-        model.weight(&self.scheme, self.pattern(register, a, register, b)) >= 0.0
+        model.bare_weight(&self.scheme, self.pattern(register, a, register, b)) >= 1.0
     }
 
     /// What the smaller register's rows show of right and wrong links; of two of equal size both.
