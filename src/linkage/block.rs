@@ -186,6 +186,14 @@ impl Plan {
             rule(27, &[f.last, f.year]);
             rule(28, &[f.first, 1]);
             rule(28, &[f.last, 1]);
+            for slot in self.given.into_iter().chain(self.surname) {
+                let cell = row.cell(slot + 2);
+                rule(28, &[sound(cell), 2]);
+                let initial = cell.letters.first().map_or(0, |&letter| u64::from(letter));
+                for (&code, &number) in self.codes.iter().flat_map(|code| self.numbers.iter().map(move |number| (code, number))) {
+                    rule(31, &[row.slot(code), row.slot(number), initial, code as u64 + 1]);
+                }
+            }
             for &slot in self.codes.iter().chain(&self.numbers) {
                 let value = row.slot(slot);
                 rule(29, &[value, slot as u64 + 1, f.first]);
