@@ -1,0 +1,162 @@
+//! Competition: a person has one row in the other register, so candidates of one row, and claimants of one row, compete.
+//!
+//! The odds of the pairs are turned into marginal probabilities of a matching by belief propagation (exact on trees, which nearly all
+//! connected components are). Rows that are judged one person do not compete: a person listed twice may be linked twice. A pair whose
+//! rivals are themselves better served elsewhere loses little to them.
+
+use super::calibrate::Calibration;
+use super::run::Zone;
+
+/// Pairs below these odds (as a weight) neither win nor take anything away.
+pub const FLOOR: f64 = -12.0;
+/// Weights are cut off here; more certainty than one in a thousand milliards is not believable.
+pub const CEILING: f64 = 40.0;
+/// Rounds of messages; components are small and messages settle in three or four.
+const ROUNDS: usize = 6;
+
+/// A pair that is worth solving for.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim {
+    /// Left row.
+    pub left: u32,
+    /// Right row.
+    pub right: u32,
+    /// Where its pattern stands among the distinct ones.
+    pub place: u32,
+    /// Its weight before competition.
+    pub weight: f64,
+    /// What the left row's other candidates take away (at most 0).
+    pub left_rivals: f64,
+    /// What the right row's other claimants take away (at most 0).
+    pub right_rivals: f64,
+}
+
+impl Claim {
+    /// The weight with competition.
+    pub fn settled(&self) -> f64 {
+        self.weight + self.left_rivals + self.right_rivals
+    }
+}
+
+/// A weight as a probability.
+pub fn probability(weight: f64) -> f64 {
+    1.0 / (1.0 + (-weight).exp2())
+}
+
+/// The positions of each group's members, groups being runs of equal keys after sorting.
+fn groups(keys: &[u32]) -> Vec<Vec<u32>> {
+    let mut order: Vec<u32> = (0..u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
+    let key = |at: &u32| keys.get(*at as usize).copied().unwrap_or_default();
+    order.sort_unstable_by_key(|at| (key(at), *at));
+    order.chunk_by(|a, b| key(a) == key(b)).filter(|run| run.len() > 1).map(<[u32]>::to_vec).collect()
+}
+
+/// For one side: per claim the rivals that the message of each claim sums over.
+struct Side {
+    /// Group members; those marked the same person are in `friends`.
+    groups: Vec<Vec<u32>>,
+    /// Pairs of claims of one group that are one person's rows.
+    friends: Vec<Vec<(u32, u32)>>,
+}
+
+impl Side {
+    fn new(keys: &[u32], same: impl Fn(u32, u32) -> bool) -> Self {
+        let groups = groups(keys);
+        let friends = groups
+            .iter()
+            .map(|group| {
+                let mut out = Vec::new();
+                for (n, &a) in group.iter().enumerate() {
+                    for &b in group.iter().skip(n + 1) {
+                        if same(a, b) {
+                            out.push((a, b));
+                        }
+                    }
+                }
+                out
+            })
+            .collect();
+        Self { groups, friends }
+    }
+
+    /// Per claim 1 / (1 + sum of rivals' messages).
+    fn pass(&self, messages: &[f64], out: &mut [f64]) {
+        let get = |at: u32| messages.get(at as usize).copied().unwrap_or_default();
+        let mut terms = Vec::new();
+        for (group, friends) in self.groups.iter().zip(&self.friends) {
+            for &claim in group {
+                terms.clear();
+                let rivals = group.iter().filter(|&&other| {
+                    other != claim && !friends.iter().any(|&(a, b)| (a, b) == (claim, other) || (b, a) == (claim, other))
+                });
+                terms.extend(rivals.map(|&other| get(other)));
+                // Sorted, so that the sum does not depend on the order of rows.
+                terms.sort_unstable_by(f64::total_cmp);
+                if let Some(out) = out.get_mut(claim as usize) {
+                    *out = 1.0 / (1.0 + terms.iter().sum::<f64>());
+                }
+            }
+        }
+    }
+}
+
+/// Settles the competition among claims. `same_left` and `same_right` say whether two rows of one register are one person.
+pub fn compete(claims: &mut [Claim], same_left: impl Fn(u32, u32) -> bool, same_right: impl Fn(u32, u32) -> bool) {
+    let odds: Vec<f64> = claims.iter().map(|claim| claim.weight.min(CEILING).exp2()).collect();
+    let claim = |at: u32| claims.get(at as usize);
+    // Only two good claims can be two rows of one person; asking costs a comparison.
+    let plausible = |a: u32, b: u32| match (claim(a), claim(b)) {
+        (Some(a), Some(b)) if a.weight > -2.0 && b.weight > -2.0 => Some((*a, *b)),
+        _ => None,
+    };
+    let lefts: Vec<u32> = claims.iter().map(|claim| claim.left).collect();
+    let rights: Vec<u32> = claims.iter().map(|claim| claim.right).collect();
+    // Candidates of one left row compete unless they are one person's right rows, and the other way round.
+    let by_left = Side::new(&lefts, |a, b| plausible(a, b).is_some_and(|(a, b)| same_right(a.right, b.right)));
+    let by_right = Side::new(&rights, |a, b| plausible(a, b).is_some_and(|(a, b)| same_left(a.left, b.left)));
+    let mut from_left = vec![1.0; claims.len()];
+    let mut from_right = vec![1.0; claims.len()];
+    let times = |factors: &[f64]| odds.iter().zip(factors).map(|(odds, factor)| odds * factor).collect::<Vec<_>>();
+    for _ in 0..ROUNDS {
+        by_left.pass(&times(&from_right), &mut from_left);
+        let messages = times(&from_left);
+        by_right.pass(&messages, &mut from_right);
+    }
+    by_left.pass(&times(&from_right), &mut from_left);
+    for ((claim, left), right) in claims.iter_mut().zip(from_left).zip(from_right) {
+        claim.left_rivals = left.log2();
+        claim.right_rivals = right.log2();
+    }
+}
+
+/// Which zone each claim falls into: a left row is matched at most once, a right row again only by rows of the same person.
+/// `order` gives the ids, by which ties are broken.
+pub fn zones<K: Ord>(
+    claims: &[Claim],
+    calibration: Calibration,
+    match_from: f64,
+    review_from: f64,
+    order: impl Fn(&Claim) -> K,
+    same_left: impl Fn(u32, u32) -> bool,
+) -> Vec<Option<Zone>> {
+    use std::collections::HashMap;
+    let mut out = vec![None; claims.len()];
+    let mut best: Vec<(f64, usize, &Claim)> =
+        claims.iter().enumerate().map(|(n, claim)| (calibration.apply(claim.settled()), n, claim)).filter(|entry| probability(entry.0) >= review_from).collect();
+    best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| order(a.2).cmp(&order(b.2))));
+    let mut lefts: HashMap<u32, (), foldhash::fast::FixedState> = HashMap::default();
+    let mut rights: HashMap<u32, Vec<u32>, foldhash::fast::FixedState> = HashMap::default();
+    for (weight, n, claim) in best {
+        let free = !lefts.contains_key(&claim.left);
+        let claimants = rights.entry(claim.right).or_default();
+        let matched = probability(weight) >= match_from && free && claimants.iter().all(|&other| same_left(other, claim.left));
+        if matched {
+            claimants.push(claim.left);
+            lefts.insert(claim.left, ());
+        }
+        if let Some(zone) = out.get_mut(n) {
+            *zone = Some(if matched { Zone::Match } else { Zone::Review });
+        }
+    }
+    out
+}

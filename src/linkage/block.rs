@@ -1,0 +1,403 @@
+//! Which pairs are looked at at all: those that share one of some twenty keys.
+//!
+//! A key is a 64-bit hash of one or more facts (the NIK without its last digit; the birth date and the first word of the name; …). Which keys
+//! there are follows from the kinds of the profile's fields, so that any subset of columns works. The keys of the smaller register fill a
+//! Bloom filter; the rows of the larger one are streamed past it, and only keys that somebody asked for are kept, sorted and joined.
+//! Blocks that are too large to tell anything are skipped, counted on both sides alike, so that the order of the files does not matter.
+
+use super::normalise::{digits_of, mix};
+use super::profile::Kind;
+use super::record::{Cell, Column, Layout, Register, Row};
+use super::run::{Cancelled, Crew};
+
+/// The low bits of a key that hold its rule.
+const RULES: u64 = 31;
+
+/// Pairs that one rule may give per key value: below it a block is worth comparing in full.
+fn limit(rule: u64) -> u64 {
+    if rule >= BROAD { 40 } else { 1_000 }
+}
+
+/// Rules from this number on are broad: they reach records whose other keys are spoilt, and are cut off early.
+const BROAD: u64 = 20;
+
+/// What the keys are made of.
+#[derive(Debug, Clone, Default)]
+pub struct Plan {
+    person: Vec<(usize, bool)>,
+    family: Vec<usize>,
+    dates: Option<usize>,
+    sex: Option<usize>,
+    name: Option<usize>,
+    given: Option<usize>,
+    surname: Option<usize>,
+    kin: Option<usize>,
+    region: Option<(usize, u32)>,
+    /// Slots of further fields: plain codes, numbers and texts.
+    codes: Vec<usize>,
+    numbers: Vec<usize>,
+    texts: Vec<usize>,
+}
+
+/// The facts of one record from which keys are made; 0 where unknown.
+#[derive(Debug, Default)]
+struct Facts {
+    name: u64,
+    sound: u64,
+    first: u64,
+    last: u64,
+    day: u64,
+    day_of_year: u64,
+    year: u64,
+    kin: u64,
+    kin_first: u64,
+    place: u64,
+    district: u64,
+    sex: u64,
+}
+
+impl Plan {
+    /// The plan for rows of that shape.
+    pub fn new(layout: &Layout) -> Self {
+        let slots = |kind: Kind| layout.columns.iter().filter(move |column| column.kind == kind).map(|column| column.slot);
+        let own = |kind: Kind| layout.own(kind).map(|column| column.slot);
+        let regional = |column: &&Column| column.kind == Kind::Code && !column.hierarchy.is_empty();
+        Self {
+            person: layout.columns.iter().filter(|c| c.kind == Kind::NationalId).map(|c| (c.slot, c.structured)).collect(),
+            family: slots(Kind::FamilyId).collect(),
+            dates: own(Kind::Date),
+            sex: own(Kind::Sex),
+            name: own(Kind::PersonName),
+            given: own(Kind::GivenName),
+            surname: own(Kind::Surname),
+            kin: layout.columns.iter().find(|column| column.kin).map(|column| column.slot),
+            region: layout
+                .columns
+                .iter()
+                .find(regional)
+                .map(|column| (column.slot, column.hierarchy.last().copied().map_or(6, u32::from))),
+            codes: layout.columns.iter().filter(|c| c.kind == Kind::Code && c.hierarchy.is_empty()).map(|c| c.slot).collect(),
+            numbers: slots(Kind::Number).collect(),
+            texts: slots(Kind::Text).collect(),
+        }
+    }
+
+    fn facts(&self, row: Row<'_>) -> Facts {
+        let mut facts = Facts::default();
+        if let Some(slot) = self.dates {
+            let date = row.slot(slot) & 0xffff_ffff;
+            let (month, day) = ((date >> 8) & 0xff, date & 0xff);
+            if date != 0 {
+                facts.year = date >> 16;
+                // The same key for a date with day and month exchanged.
+                facts.day_of_year = (month.min(day) << 8 | month.max(day)) + 1;
+                facts.day = (facts.year << 16 | facts.day_of_year) + 1;
+            }
+        }
+        if let Some(slot) = self.sex {
+            facts.sex = row.slot(slot);
+        }
+        if let Some(slot) = self.name {
+            facts.name = row.slot(slot + 1) >> 4;
+            let cell = row.cell(slot + 2);
+            let telling = || cell.words().filter(|word| word.len() > 1);
+            facts.first = telling().next().map_or(0, word_hash);
+            facts.last = if cell.len() > 1 { telling().last().map_or(0, word_hash) } else { 0 };
+            facts.sound = sound(cell);
+        } else if let (Some(given), Some(surname)) = (self.given.or(self.surname), self.surname.or(self.given)) {
+            facts.first = row.slot(given + 1) >> 4;
+            facts.last = if given == surname { 0 } else { row.slot(surname + 1) >> 4 };
+            // A sum, so that exchanged columns give the same key.
+            facts.name = if facts.first == 0 || facts.last == 0 { 0 } else { mix(facts.first.wrapping_add(facts.last)) };
+            let (a, b) = (sound(row.cell(given + 2)), sound(row.cell(surname + 2)));
+            facts.sound = if a == 0 || b == 0 { 0 } else { a.wrapping_add(b) | 1 };
+        }
+        if let Some(slot) = self.kin {
+            facts.kin = row.slot(slot + 1) >> 4;
+            facts.kin_first = row.cell(slot + 2).words().find(|word| word.len() > 1).map_or(0, word_hash);
+        }
+        if let Some((slot, prefix)) = self.region {
+            facts.place = row.slot(slot);
+            let digits = digits_of(facts.place);
+            facts.district = if facts.place == 0 || digits <= prefix { facts.place } else { facts.place >> (4 * (digits - prefix)) };
+        }
+        facts
+    }
+
+    /// The keys of a record.
+    pub fn keys(&self, row: Row<'_>, out: &mut Vec<u64>) {
+        out.clear();
+        let mut rule = |number: u64, parts: &[u64]| {
+            if parts.iter().all(|&part| part != 0) {
+                let hash = parts.iter().fold(number, |hash, &part| mix(hash ^ part).wrapping_add(part));
+                out.push((mix(hash) & !RULES) | number);
+            }
+        };
+        for &(slot, structured) in &self.person {
+            let id = row.slot(slot);
+            if id == 0 {
+                continue;
+            }
+            rule(0, &[id]);
+            let digits = digits_of(id);
+            if structured && digits == 16 {
+                // Without the last digit, and without the serial.
+                rule(1, &[id >> 4, 1]);
+                rule(1, &[id >> 16, 2]);
+            } else if digits <= 16 && digits >= 6 && id >> 60 != 15 {
+                // A slip spoils one half.
+                let half = digits / 2;
+                rule(20, &[id >> (4 * half), 6]);
+                rule(20, &[id & ((1 << (4 * half)) - 1), 7]);
+            }
+            if structured && digits == 15 {
+                // A digit of the serial was dropped.
+                rule(1, &[id >> 12, 2]);
+            }
+        }
+        for &slot in &self.family {
+            let family = row.slot(slot);
+            rule(3, &[family]);
+        }
+        let f = self.facts(row);
+        rule(4, &[f.day, f.first]);
+        rule(4, &[f.day, f.last]);
+        rule(5, &[f.day, f.place]);
+        rule(6, &[f.day, f.kin_first]);
+        rule(7, &[f.name, f.year]);
+        rule(8, &[f.name, f.place]);
+        rule(9, &[f.first, f.year, f.place]);
+        rule(9, &[f.last, f.year, f.place]);
+        rule(10, &[f.first, f.kin_first, f.district]);
+        rule(11, &[f.first, f.day_of_year, f.district]);
+        rule(12, &[f.kin, f.place]);
+        rule(13, &[f.day, f.district, f.sex]);
+        rule(14, &[f.sound, f.year]);
+        rule(15, &[f.sound, f.place]);
+        rule(16, &[f.name, f.district]);
+        rule(17, &[f.name, f.kin_first]);
+        rule(22, &[f.name]);
+        rule(23, &[f.day, f.sound]);
+        rule(24, &[f.kin, f.year]);
+        rule(18, &[f.name, f.day_of_year]);
+        if self.region.is_none() {
+            rule(26, &[f.day]);
+            rule(27, &[f.first, f.year]);
+            rule(27, &[f.last, f.year]);
+            rule(28, &[f.first, 1]);
+            rule(28, &[f.last, 1]);
+            for slot in self.given.into_iter().chain(self.surname) {
+                let cell = row.cell(slot + 2);
+                rule(28, &[sound(cell), 2]);
+                let initial = cell.letters.first().map_or(0, |&letter| u64::from(letter));
+                for (&code, &number) in self.codes.iter().flat_map(|code| self.numbers.iter().map(move |number| (code, number))) {
+                    rule(31, &[row.slot(code), row.slot(number), initial, code as u64 + 1]);
+                }
+            }
+            for &slot in self.codes.iter().chain(&self.numbers) {
+                let value = row.slot(slot);
+                rule(29, &[value, slot as u64 + 1, f.first]);
+                rule(29, &[value, slot as u64 + 1, f.last]);
+                rule(29, &[value, slot as u64 + 1, f.year]);
+            }
+            for &slot in &self.texts {
+                let text = row.slot(slot) >> 4;
+                rule(30, &[text, slot as u64 + 1, f.first]);
+                rule(30, &[text, slot as u64 + 1, f.year]);
+                for &number in &self.numbers {
+                    rule(30, &[text, slot as u64 + 1, row.slot(number)]);
+                }
+            }
+        }
+    }
+}
+
+fn word_hash(word: &[u8]) -> u64 {
+    word.iter().fold(0x51ed, |hash: u64, &code| (hash.rotate_left(5) ^ u64::from(code)).wrapping_mul(0x517c_c1b7_2722_0a95)) | 1
+}
+
+/// The consonants of the first two telling words, at most four each: survives most slips of the pen. 0 when there are fewer than three.
+fn sound(cell: Cell<'_>) -> u64 {
+    let mut packed = 0u64;
+    let mut letters = 0;
+    for word in cell.words().filter(|word| word.len() > 1).take(2) {
+        let mut before = 0;
+        let mut kept = 0;
+        for &code in word {
+            // A, E, H, I, O, U, W, Y come and go.
+            if !matches!(code, 1 | 5 | 8 | 9 | 15 | 21 | 23 | 25) && code != before && kept < 4 {
+                packed = packed << 6 | u64::from(code & 63);
+                kept += 1;
+            }
+            before = code;
+        }
+        letters += kept;
+        packed = packed << 6 | 63;
+    }
+    if letters < 3 { 0 } else { packed }
+}
+
+/// Key and row, of the keys that begin with the same bits.
+type Bucket = Vec<(u64, u32)>;
+
+const BUCKETS: usize = 64;
+
+/// Which keys the smaller register has, with one in about two hundred false alarms.
+struct Filter {
+    words: Vec<u64>,
+    shift: u32,
+}
+
+impl Filter {
+    fn new(keys: usize) -> Self {
+        let bits = (keys / 4).next_power_of_two().max(64).trailing_zeros();
+        Self { words: vec![0; 1 << bits], shift: 64 - bits }
+    }
+
+    fn place(&self, key: u64) -> (usize, u64) {
+        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        ((spread >> self.shift) as usize, 1 << (spread & 63) | 1 << ((spread >> 6) & 63) | 1 << ((spread >> 12) & 63))
+    }
+
+    fn add(&mut self, key: u64) {
+        let (word, bits) = self.place(key);
+        if let Some(word) = self.words.get_mut(word) {
+            *word |= bits;
+        }
+    }
+
+    fn has(&self, key: u64) -> bool {
+        let (word, bits) = self.place(key);
+        self.words.get(word).is_some_and(|word| word & bits == bits)
+    }
+}
+
+fn scatter(register: &Register, plan: &Plan, rows: std::ops::Range<u32>, filter: Option<&Filter>) -> Vec<Bucket> {
+    let mut buckets = vec![Bucket::new(); BUCKETS];
+    let mut keys = Vec::new();
+    for n in rows {
+        plan.keys(register.row(n), &mut keys);
+        for &key in &keys {
+            if filter.is_none_or(|filter| filter.has(key))
+                && let Some(bucket) = buckets.get_mut((key >> 58) as usize)
+            {
+                bucket.push((key, n));
+            }
+        }
+    }
+    buckets
+}
+
+/// The candidates of every left record, without repetition, in ascending order of rows: `rights[starts[l]..starts[l + 1]]`.
+#[derive(Debug, Default)]
+pub struct Candidates {
+    /// Where the candidates of each left record begin, and at the end their number.
+    pub starts: Vec<usize>,
+    /// Rows of the right register.
+    pub rights: Vec<u32>,
+}
+
+impl Candidates {
+    /// The candidates of a left record.
+    pub fn of(&self, left: u32) -> &[u32] {
+        let start = self.starts.get(left as usize).copied().unwrap_or_default();
+        let end = self.starts.get(left as usize + 1).copied().unwrap_or(start);
+        self.rights.get(start..end).unwrap_or_default()
+    }
+}
+
+/// All pairs of rows that share a key. Without a right register, pairs within the left one, each once.
+pub fn candidates(plan: &Plan, left: &Register, right: Option<&Register>, crew: &Crew<'_>) -> Result<Candidates, Cancelled> {
+    let rows = |register: &Register| u32::try_from(register.len()).unwrap_or(u32::MAX);
+    let swapped = right.is_some_and(|right| right.len() < left.len());
+    let (small, large) = match right {
+        Some(right) if swapped => (right, Some(left)),
+        other => (left, other),
+    };
+    let small_parts = crew.chunks(rows(small), |range| scatter(small, plan, range, None))?;
+    let large_parts = match large {
+        None => Vec::new(),
+        Some(large) => {
+            let mut filter = Filter::new(small_parts.iter().flatten().map(Vec::len).sum());
+            small_parts.iter().flatten().flatten().for_each(|&(key, _)| filter.add(key));
+            crew.chunks(rows(large), |range| scatter(large, plan, range, Some(&filter)))?
+        }
+    };
+    let joined = crew.each(BUCKETS, |bucket| {
+        let gather = |parts: &[Vec<Bucket>]| {
+            let mut all: Bucket = parts.iter().filter_map(|part| part.get(bucket)).flatten().copied().collect();
+            all.sort_unstable();
+            all
+        };
+        let (small, large) = (gather(&small_parts), gather(&large_parts));
+        let mut pairs: Vec<(u32, u32)> = Vec::new();
+        if right.is_none() {
+            for block in small.chunk_by(|a, b| a.0 == b.0) {
+                let n = block.len() as u64;
+                if n * n / 2 <= block.first().map_or(0, |first| limit(first.0 & RULES)) {
+                    for (at, a) in block.iter().enumerate() {
+                        pairs.extend(block.iter().skip(at + 1).filter(|b| b.1 != a.1).map(|b| (a.1.min(b.1), a.1.max(b.1))));
+                    }
+                }
+            }
+            return pairs;
+        }
+        let mut blocks = large.chunk_by(|a, b| a.0 == b.0).peekable();
+        for block in small.chunk_by(|a, b| a.0 == b.0) {
+            let Some(&(key, _)) = block.first() else { continue };
+            while blocks.next_if(|other| other.first().is_some_and(|first| first.0 < key)).is_some() {}
+            let Some(other) = blocks.next_if(|other| other.first().is_some_and(|first| first.0 == key)) else { continue };
+            if block.len() as u64 * other.len() as u64 > limit(key & RULES) {
+                continue;
+            }
+            for a in block {
+                pairs.extend(other.iter().map(|b| if swapped { (b.1, a.1) } else { (a.1, b.1) }));
+            }
+        }
+        pairs
+    })?;
+    drop((small_parts, large_parts));
+    Ok(group(rows(left) as usize, &joined))
+}
+
+/// Orders pairs by their left row and drops repetitions: a counting sort by left, then small sorts.
+fn group(lefts: usize, joined: &[Vec<(u32, u32)>]) -> Candidates {
+    let mut starts = vec![0usize; lefts + 1];
+    for (left, _) in joined.iter().flatten() {
+        if let Some(start) = starts.get_mut(*left as usize + 1) {
+            *start += 1;
+        }
+    }
+    let mut sum = 0;
+    for start in &mut starts {
+        sum += *start;
+        *start = sum;
+    }
+    let mut rights = vec![0u32; sum];
+    let mut next = starts.clone();
+    for &(left, right) in joined.iter().flatten() {
+        if let Some(at) = next.get_mut(left as usize) {
+            if let Some(place) = rights.get_mut(*at) {
+                *place = right;
+            }
+            *at += 1;
+        }
+    }
+    let mut kept = 0;
+    let mut begin = 0;
+    let mut list = Vec::new();
+    for end in starts.iter_mut().skip(1) {
+        list.clear();
+        list.extend_from_slice(rights.get(begin..*end).unwrap_or_default());
+        begin = *end;
+        list.sort_unstable();
+        list.dedup();
+        if let Some(space) = rights.get_mut(kept..kept + list.len()) {
+            space.copy_from_slice(&list);
+        }
+        kept += list.len();
+        *end = kept;
+    }
+    rights.truncate(kept);
+    Candidates { starts, rights }
+}

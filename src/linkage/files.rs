@@ -1,0 +1,474 @@
+//! Registers from CSV files, pairs into them: the only part that touches files.
+//!
+//! The reader streams: it holds one buffer, in which one record must fit ([`LONGEST`]), and the packed rows. It takes `,`, `;` or tab, UTF-8
+//! with or without BOM or Windows-1252, quotes with line breaks inside. It is strict where a register would otherwise be read wrongly:
+//! a quote that is not closed, text behind a closing quote, a row with more or fewer cells than the header, all with their line.
+
+use std::borrow::Cow;
+use std::fs::File;
+use std::io::{BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::mpsc;
+
+use super::normalise::{Normaliser, hash};
+use super::profile::{Field, Kind};
+use super::record::{MOST_ROWS, Register};
+use super::run::{Engine, Outcome};
+
+/// The longest record in bytes; with it the memory of the reader is bounded, also when a quote is never closed.
+pub const LONGEST: usize = 1 << 20;
+/// The most columns of a file.
+pub const COLUMNS: usize = 4_096;
+
+/// A file that cannot be used: where and why.
+#[derive(Debug, thiserror::Error)]
+#[error("{}{}: {message}", path.display(), line.map(|line| format!(", line {line}")).unwrap_or_default())]
+pub struct FileError {
+    /// The file.
+    pub path: PathBuf,
+    /// The line, the header being line 1.
+    pub line: Option<u64>,
+    /// What is wrong.
+    pub message: String,
+}
+
+/// Which file of a run is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The first.
+    Left,
+    /// The second.
+    Right,
+}
+
+/// A register that was read, and what was noticed.
+#[derive(Debug)]
+pub struct Loaded {
+    /// The records.
+    pub register: Register,
+    /// Remarks for the user: columns the file lacks, columns without content.
+    pub notes: Vec<String>,
+}
+
+/// Cells of some rows, on their way to a worker.
+struct Batch {
+    number: usize,
+    text: Vec<u8>,
+    /// Where each cell ends; the id and the compared fields, row after row.
+    ends: Vec<u32>,
+}
+
+const BATCH_BYTES: usize = 512 << 10;
+
+struct Reader<R> {
+    source: R,
+    buffer: Vec<u8>,
+    /// What of the buffer is not yet read.
+    from: usize,
+    filled: usize,
+    ended: bool,
+    line: u64,
+    delimiter: u8,
+}
+
+/// The cells of a record: where they lie in the buffer, and whether quotes must be undone.
+type Cells = Vec<(usize, usize, bool)>;
+
+enum Parsed {
+    Record(usize, u64),
+    NeedMore,
+    Bad(u64, String),
+}
+
+impl<R: Read> Reader<R> {
+    fn new(source: R) -> Self {
+        Self { source, buffer: vec![0; 256 << 10], from: 0, filled: 0, ended: false, line: 1, delimiter: b',' }
+    }
+
+    fn fill(&mut self) -> std::io::Result<()> {
+        if self.from > 0 {
+            self.buffer.copy_within(self.from..self.filled, 0);
+            self.filled -= self.from;
+            self.from = 0;
+        }
+        if self.filled == self.buffer.len() {
+            self.buffer.resize(self.buffer.len() * 2, 0);
+        }
+        let space = self.buffer.get_mut(self.filled..).unwrap_or_default();
+        let read = loop {
+            match self.source.read(space) {
+                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
+                other => break other?,
+            }
+        };
+        self.filled += read;
+        self.ended = read == 0;
+        Ok(())
+    }
+
+    /// The next record's cells, `None` at the end. Empty lines are passed over.
+    fn next(&mut self, cells: &mut Cells) -> Result<Option<u64>, (Option<u64>, String)> {
+        loop {
+            let rest = self.buffer.get(self.from..self.filled).unwrap_or_default();
+            if let Some(blank) = rest.first().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+                self.line += u64::from(*blank == b'\n');
+                self.from += 1;
+                continue;
+            }
+            if rest.is_empty() && self.ended {
+                return Ok(None);
+            }
+            match parse(rest, self.delimiter, self.ended, cells) {
+                Parsed::Record(length, lines) => {
+                    let start = self.from;
+                    for cell in cells.iter_mut() {
+                        cell.0 += start;
+                        cell.1 += start;
+                    }
+                    let line = self.line;
+                    self.from += length;
+                    self.line += lines;
+                    return Ok(Some(line));
+                }
+                Parsed::NeedMore if rest.len() > LONGEST => {
+                    let quoted = rest.contains(&b'"');
+                    let hint = if quoted { "; a quote is probably not closed" } else { "" };
+                    return Err((Some(self.line), format!("a record is longer than {LONGEST} bytes{hint}")));
+                }
+                Parsed::NeedMore => self.fill().map_err(|error| (None, error.to_string()))?,
+                Parsed::Bad(lines, message) => return Err((Some(self.line + lines), message)),
+            }
+        }
+    }
+
+    fn cell(&self, cell: (usize, usize, bool)) -> Cow<'_, [u8]> {
+        let bytes = self.buffer.get(cell.0..cell.1).unwrap_or_default();
+        if !cell.2 {
+            return Cow::Borrowed(bytes);
+        }
+        let mut out = Vec::with_capacity(bytes.len());
+        let mut skip = false;
+        for &byte in bytes {
+            if byte == b'"' && !skip {
+                skip = true;
+                continue;
+            }
+            skip = false;
+            out.push(byte);
+        }
+        Cow::Owned(out)
+    }
+}
+
+/// Reads one record at the beginning of `rest`: its length and the number of lines it covers.
+fn parse(rest: &[u8], delimiter: u8, ended: bool, cells: &mut Cells) -> Parsed {
+    cells.clear();
+    let mut at = 0;
+    let mut lines = 0;
+    loop {
+        if cells.len() > COLUMNS {
+            return Parsed::Bad(lines, format!("more than {COLUMNS} columns"));
+        }
+        let here = rest.get(at..).unwrap_or_default();
+        if here.first() == Some(&b'"') {
+            let opened = lines;
+            let start = at + 1;
+            let mut doubled = false;
+            let mut end = start;
+            loop {
+                let Some(next) = memchr::memchr2(b'"', b'\n', rest.get(end..).unwrap_or_default()) else {
+                    return if ended { Parsed::Bad(opened, "a quote is opened here and never closed".to_owned()) } else { Parsed::NeedMore };
+                };
+                end += next;
+                if rest.get(end) == Some(&b'\n') {
+                    lines += 1;
+                    end += 1;
+                    continue;
+                }
+                match rest.get(end + 1) {
+                    Some(b'"') => {
+                        doubled = true;
+                        end += 2;
+                    }
+                    None if !ended => return Parsed::NeedMore,
+                    _ => break,
+                }
+            }
+            cells.push((start, end, doubled));
+            at = end + 1;
+            match rest.get(at) {
+                Some(&byte) if byte == delimiter => at += 1,
+                Some(b'\n') => return Parsed::Record(at + 1, lines + 1),
+                Some(b'\r') => match rest.get(at + 1) {
+                    Some(b'\n') => return Parsed::Record(at + 2, lines + 1),
+                    None if ended => return Parsed::Record(at + 1, lines),
+                    None => return Parsed::NeedMore,
+                    Some(_) => return Parsed::Bad(lines, "text behind a closing quote".to_owned()),
+                },
+                None if ended => return Parsed::Record(at, lines),
+                None => return Parsed::NeedMore,
+                Some(_) => return Parsed::Bad(lines, format!("text behind a closing quote; the quote was opened on line +{opened}")),
+            }
+            continue;
+        }
+        match memchr::memchr2(delimiter, b'\n', here) {
+            Some(length) if rest.get(at + length) == Some(&b'\n') => {
+                let end = at + length;
+                let cut = if end > at && rest.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
+                cells.push((at, cut, false));
+                return Parsed::Record(end + 1, lines + 1);
+            }
+            Some(length) => {
+                cells.push((at, at + length, false));
+                at += length + 1;
+            }
+            None if ended => {
+                let end = rest.len();
+                let cut = if end > at && rest.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
+                cells.push((at, cut, false));
+                return Parsed::Record(end, lines);
+            }
+            None => return Parsed::NeedMore,
+        }
+    }
+}
+
+/// Text as UTF-8, or, where it is not, as Windows-1252.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Cow::Borrowed(text),
+        Err(_) => encoding_rs::WINDOWS_1252.decode_without_bom_handling(bytes).0,
+    }
+}
+
+/// Reads a register. `threads` share the normalising; the result does not depend on them.
+pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<Loaded, FileError> {
+    let fail = |line: Option<u64>, message: String| FileError { path: path.to_owned(), line, message };
+    let file = File::open(path).map_err(|error| fail(None, error.to_string()))?;
+    let mut reader = Reader::new(file);
+    while !reader.ended && reader.filled < 4_096 {
+        reader.fill().map_err(|error| fail(None, error.to_string()))?;
+    }
+    let head = reader.buffer.get(..reader.filled).unwrap_or_default();
+    if head.is_empty() {
+        return Err(fail(None, "the file is empty".to_owned()));
+    }
+    if head.starts_with(b"PK\x03\x04") || head.iter().take(4_096).any(|&byte| byte == 0) {
+        return Err(fail(None, "this is not a CSV text; save a workbook as CSV (UTF-8) first".to_owned()));
+    }
+    if head.starts_with(b"\xef\xbb\xbf") {
+        reader.from = 3;
+    }
+    let first = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let often = |wanted: u8| first.iter().filter(|&&byte| byte == wanted).count();
+    reader.delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|&byte| (often(byte), byte == b',')).unwrap_or(b',');
+
+    let mut cells = Cells::new();
+    let header_line = reader.next(&mut cells).map_err(|(line, message)| fail(line, message))?;
+    let Some(header_line) = header_line else { return Err(fail(None, "the file is empty".to_owned())) };
+    let headers: Vec<String> = cells.iter().map(|&cell| text(&reader.cell(cell)).trim().to_lowercase()).collect();
+    for (n, header) in headers.iter().enumerate() {
+        if !header.is_empty() && headers.iter().take(n).any(|other| other == header) {
+            return Err(fail(Some(header_line), format!("the header {header} stands twice")));
+        }
+    }
+    let mut notes = Vec::new();
+    let columns = places(engine, side, &headers, &mut notes).map_err(|message| fail(Some(header_line), message))?;
+
+    let width = columns.len();
+    let mut rows = 0usize;
+    let mut filled = vec![false; width];
+    let crew = threads.max(1);
+    let (send, receive) = mpsc::sync_channel::<Batch>(crew * 2);
+    let receive = Mutex::new(receive);
+    let done: Mutex<Vec<(usize, Register)>> = Mutex::new(Vec::new());
+    let work = |batch: &Batch, register: &mut Register, normaliser: &mut Normaliser<'_>| {
+        let mut start = 0usize;
+        let mut ends = batch.ends.iter();
+        let mut values: Vec<Cow<'_, str>> = Vec::with_capacity(width);
+        let mut borrowed: Vec<&str> = Vec::with_capacity(width);
+        while !ends.as_slice().is_empty() {
+            values.clear();
+            for &end in ends.by_ref().take(width) {
+                values.push(text(batch.text.get(start..end as usize).unwrap_or_default()));
+                start = end as usize;
+            }
+            borrowed.clear();
+            borrowed.extend(values.iter().map(Cow::as_ref));
+            let mut again = Vec::new();
+            std::mem::swap(&mut again, &mut borrowed);
+            if let Some((id, rest)) = again.split_first() {
+                register.push(&engine.layout, normaliser, id.trim(), rest);
+            }
+            borrowed = Vec::with_capacity(width);
+        }
+    };
+    let mut produce = |hand: &mut dyn FnMut(Batch)| -> Result<(), FileError> {
+        let mut number = 0;
+        let fresh = |number| Batch { number, text: Vec::with_capacity(BATCH_BYTES + 4096), ends: Vec::new() };
+        let mut batch = fresh(number);
+        while let Some(line) = reader.next(&mut cells).map_err(|(line, message)| fail(line, message))? {
+            if cells.len() != headers.len() {
+                return Err(fail(Some(line), format!("{} cells, but the header has {}", cells.len(), headers.len())));
+            }
+            for (n, (place, filled)) in columns.iter().zip(&mut filled).enumerate() {
+                if let Some(&cell) = place.and_then(|place| cells.get(place)) {
+                    let content = reader.cell(cell);
+                    *filled |= !content.is_empty();
+                    if n == 0 && content.trim_ascii().is_empty() {
+                        return Err(fail(Some(line), "the id is empty".to_owned()));
+                    }
+                    batch.text.extend_from_slice(&content);
+                }
+                batch.ends.push(u32::try_from(batch.text.len()).unwrap_or(u32::MAX));
+            }
+            rows += 1;
+            if rows > MOST_ROWS {
+                return Err(fail(Some(line), format!("more than {MOST_ROWS} rows")));
+            }
+            if batch.text.len() >= BATCH_BYTES {
+                number += 1;
+                hand(std::mem::replace(&mut batch, fresh(number)));
+            }
+        }
+        hand(batch);
+        Ok(())
+    };
+    if crew == 1 {
+        let mut normaliser = Normaliser::new(&engine.layout.spelling);
+        let mut register = Register::new(&engine.layout);
+        produce(&mut |batch| work(&batch, &mut register, &mut normaliser))?;
+        if let Ok(mut done) = done.lock() {
+            done.push((0, register));
+        }
+    } else {
+        std::thread::scope(|scope| {
+            for _ in 0..crew {
+                scope.spawn(|| {
+                    let mut normaliser = Normaliser::new(&engine.layout.spelling);
+                    loop {
+                        let next = receive.lock().ok().and_then(|receive| receive.recv().ok());
+                        let Some(batch) = next else { break };
+                        let mut register = Register::new(&engine.layout);
+                        work(&batch, &mut register, &mut normaliser);
+                        if let Ok(mut done) = done.lock() {
+                            done.push((batch.number, register));
+                        }
+                    }
+                });
+            }
+            let result = produce(&mut |batch| drop(send.send(batch)));
+            drop(send);
+            result
+        })?;
+    }
+    let mut parts = done.into_inner().unwrap_or_default();
+    parts.sort_by_key(|part| part.0);
+    let mut parts = parts.into_iter().map(|part| part.1);
+    let mut register = parts.next().unwrap_or_else(|| Register::new(&engine.layout));
+    for part in parts {
+        register.append(&engine.layout, &part);
+    }
+    if rows == 0 {
+        return Err(fail(None, "there is a header, but no row under it".to_owned()));
+    }
+    for ((field, filled), place) in engine.profile.compared().zip(filled.iter().skip(1)).zip(columns.iter().skip(1)) {
+        if place.is_some() && !filled {
+            notes.push(format!("the column of {} is empty throughout", field.key));
+        }
+    }
+    if !filled.iter().skip(1).any(|&filled| filled) {
+        return Err(fail(None, "all columns that could be compared are empty throughout".to_owned()));
+    }
+    if let Some(id) = repeated(&register) {
+        return Err(fail(None, format!("the id {id} stands on several rows; an id names one row")));
+    }
+    Ok(Loaded { register, notes })
+}
+
+/// The column of the id and of each compared field.
+fn places(engine: &Engine, side: Side, headers: &[String], notes: &mut Vec<String>) -> Result<Vec<Option<usize>>, String> {
+    let wanted = |field: &Field| if side == Side::Left { field.left.clone() } else { field.right.clone() };
+    let find = |field: &Field| wanted(field).iter().find_map(|name| headers.iter().position(|header| *header == name.trim().to_lowercase()));
+    let mut out = Vec::new();
+    let mut lacking = Vec::new();
+    if let Some(id) = engine.profile.id() {
+        match find(id) {
+            Some(place) => out.push(Some(place)),
+            None => return Err(format!("no id column: none of the headers is {}", wanted(id).join(", "))),
+        }
+    }
+    for field in engine.profile.compared() {
+        let place = find(field);
+        if place.is_none() {
+            if field.required {
+                return Err(format!("no column for {}: none of the headers is {}", field.key, wanted(field).join(", ")));
+            }
+            lacking.push(field.key.clone());
+        }
+        out.push(place);
+    }
+    if out.iter().skip(1).all(Option::is_none) {
+        return Err(format!("none of the profile's columns is there; the headers are {}", headers.join(", ")));
+    }
+    if !lacking.is_empty() {
+        notes.push(format!("no column for {}: missing evidence", lacking.join(", ")));
+    }
+    debug_assert!(engine.profile.compared().all(|field| field.kind != Kind::Id));
+    Ok(out)
+}
+
+/// An id that more than one row has.
+fn repeated(register: &Register) -> Option<&str> {
+    let rows = u32::try_from(register.len()).unwrap_or(u32::MAX);
+    let mut seen: Vec<(u64, u32)> = (0..rows).map(|row| (hash(register.id(row).as_bytes(), 5), row)).collect();
+    seen.sort_unstable();
+    let twice = seen.windows(2).find_map(|pair| match pair {
+        [a, b] if a.0 == b.0 && register.id(a.1) == register.id(b.1) => Some(a.1),
+        _ => None,
+    })?;
+    Some(register.id(twice))
+}
+
+fn quoted(cell: &str) -> Cow<'_, str> {
+    if cell.contains([',', '"', '\n', '\r']) { Cow::Owned(format!("\"{}\"", cell.replace('"', "\"\""))) } else { Cow::Borrowed(cell) }
+}
+
+/// Writes the pairs beside the goal first and renames, so that nobody ever sees half a file. With `explain` one more column holds the
+/// terms of each weight.
+pub fn write(
+    path: &Path,
+    engine: &Engine,
+    outcome: &Outcome,
+    left: &Register,
+    right: &Register,
+    explain: bool,
+) -> Result<(), FileError> {
+    let fail = |error: std::io::Error| FileError { path: path.to_owned(), line: None, message: error.to_string() };
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
+    {
+        let mut out = BufWriter::new(file.as_file_mut());
+        let last = if explain { ",explanation" } else { "" };
+        writeln!(out, "left_id,right_id,weight,probability,zone{last}").map_err(fail)?;
+        for pair in &outcome.pairs {
+            let (l, r) = (quoted(left.id(pair.left)), quoted(right.id(pair.right)));
+            write!(out, "{l},{r},{:.6},{:.9},{}", pair.weight, pair.probability, pair.zone.name()).map_err(fail)?;
+            if explain {
+                let terms: Vec<String> = engine.explain(&outcome.model, pair).iter().map(ToString::to_string).collect();
+                write!(out, ",{}", quoted(&terms.join("; "))).map_err(fail)?;
+            }
+            writeln!(out).map_err(fail)?;
+        }
+        out.flush().map_err(fail)?;
+    }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        // A temporary file is private; the result is as readable as any other output.
+        file.as_file().set_permissions(std::fs::Permissions::from_mode(0o644)).map_err(fail)?;
+    }
+    file.persist(path).map_err(|error| fail(error.error))?;
+    Ok(())
+}

@@ -1,0 +1,14 @@
+//! Record linkage.
+pub mod profile;
+pub mod normalise;
+pub mod record;
+pub mod compare;
+pub mod block;
+pub mod model;
+pub mod family;
+pub mod assign;
+pub mod calibrate;
+pub mod run;
+pub mod dedupe;
+pub mod explain;
+pub mod files;

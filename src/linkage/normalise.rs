@@ -1,0 +1,506 @@
+//! Cells into comparable codes: numbers, dates, sex, words of names, places and addresses.
+//!
+//! Words are kept as *letter codes* (1–26 letters, 27–36 digits, above that a digest of any other letter), for two reasons: a comparison
+//! needs no decoding, and the bit-parallel similarity of `compare` needs a small alphabet. What counts as a title, a variant or an old
+//! spelling is data (`data/linkage/spelling-*.toml`).
+
+use std::hash::{BuildHasher, Hasher};
+
+use foldhash::fast::FixedState;
+use serde::Deserialize;
+use std::collections::{HashMap, HashSet};
+use unicode_normalization::UnicodeNormalization;
+
+use super::profile::ProfileError;
+
+/// The longest word that is kept, in letters; what follows is cut.
+pub const WORD: usize = 23;
+/// The most letters and words of a name, place or address that are kept.
+pub const LETTERS: usize = 62;
+/// The most words of a cell that are kept.
+pub const WORDS: usize = 8;
+
+/// The hash that keys, names and words are known by; fixed, so that equal input gives equal results on every machine.
+pub fn hash(bytes: &[u8], salt: u64) -> u64 {
+    let mut hasher = FixedState::with_seed(salt).build_hasher();
+    hasher.write(bytes);
+    mix(hasher.finish())
+}
+
+/// Spreads a number over all 64 bits (the finaliser of SplitMix64).
+pub fn mix(x: u64) -> u64 {
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Tables {
+    nulls: Vec<String>,
+    titles: Vec<String>,
+    dotted: Vec<String>,
+    connectors: Vec<String>,
+    weak: Vec<String>,
+    noise: Vec<String>,
+    folds: Vec<(String, String)>,
+    endings: Vec<(String, String)>,
+    first: HashMap<String, String>,
+    forms: HashMap<String, Vec<String>>,
+}
+
+/// The spelling tables of a profile, ready for use.
+#[derive(Debug, Clone)]
+pub struct Spelling {
+    nulls: HashSet<Vec<u8>>,
+    titles: HashSet<Vec<u8>>,
+    dotted: HashSet<Vec<u8>>,
+    connectors: HashSet<Vec<u8>>,
+    weak: HashSet<Vec<u8>>,
+    noise: HashSet<Vec<u8>>,
+    folds: Vec<(Vec<u8>, Vec<u8>)>,
+    endings: Vec<(Vec<u8>, Vec<u8>)>,
+    first: HashMap<Vec<u8>, Vec<u8>>,
+    forms: HashMap<Vec<u8>, Vec<u8>>,
+}
+
+impl Spelling {
+    /// The shipped tables of that name, or tables given as TOML text.
+    pub fn load(name: &str) -> Result<Self, ProfileError> {
+        let text = match name {
+            "indonesian" => include_str!("../../data/linkage/spelling-indonesian.toml"),
+            "neutral" => include_str!("../../data/linkage/spelling-neutral.toml"),
+            text if text.contains('=') => text,
+            other => return Err(ProfileError(format!("no spelling tables are called {other}; there are: indonesian, neutral"))),
+        };
+        let tables: Tables = toml::from_str(text).map_err(|error| ProfileError(format!("spelling tables: {}", error.message())))?;
+        let set = |list: Vec<String>| list.iter().map(|word| codes(word)).collect::<HashSet<_>>();
+        let rules = |list: Vec<(String, String)>| {
+            let mut rules: Vec<_> = list.iter().map(|(from, to)| (codes(from), codes(to))).filter(|(from, _)| !from.is_empty()).collect();
+            // The longest rule wins, whatever the order of the table.
+            rules.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.cmp(b)));
+            rules
+        };
+        let mut forms = HashMap::new();
+        for (to, from) in &tables.forms {
+            for word in from {
+                forms.insert(codes(word), codes(to));
+            }
+        }
+        Ok(Self {
+            nulls: tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect(),
+            titles: set(tables.titles),
+            dotted: set(tables.dotted),
+            connectors: set(tables.connectors),
+            weak: set(tables.weak),
+            noise: set(tables.noise),
+            folds: rules(tables.folds),
+            endings: rules(tables.endings),
+            first: tables.first.iter().map(|(from, to)| (codes(from), codes(to))).collect(),
+            forms,
+        })
+    }
+
+    /// Whether a cell says "unknown", in a word or by being empty.
+    pub fn is_null(&self, cell: &str) -> bool {
+        let cell = cell.trim();
+        if cell.is_empty() {
+            return true;
+        }
+        let mut short = [0u8; 24];
+        let Some(space) = short.get_mut(..cell.len()) else { return false };
+        for (to, from) in space.iter_mut().zip(cell.bytes()) {
+            *to = from.to_ascii_uppercase();
+        }
+        self.nulls.contains(&*space)
+    }
+
+    /// A word as pronounced: old spellings, transliterations and doubled letters folded together.
+    pub fn fold(&self, word: &[u8]) -> Vec<u8> {
+        let mut out = Vec::with_capacity(word.len());
+        let mut rest = word;
+        while let Some((&letter, tail)) = rest.split_first() {
+            let rule = self.folds.iter().find(|(from, _)| rest.starts_with(from));
+            let (piece, next) = match rule {
+                Some((from, to)) => (to.as_slice(), rest.get(from.len()..).unwrap_or_default()),
+                None => (std::slice::from_ref(&letter), tail),
+            };
+            for &code in piece {
+                // Doubled digits are not a matter of spelling.
+                if out.last() != Some(&code) || code > 26 {
+                    out.push(code);
+                }
+            }
+            rest = next;
+        }
+        for (from, to) in &self.endings {
+            if out.len() > from.len() + 2 && out.ends_with(from) {
+                out.truncate(out.len() - from.len());
+                out.extend_from_slice(to);
+                break;
+            }
+        }
+        out
+    }
+}
+
+/// The letter codes of a text, everything that is neither letter nor digit left out.
+pub fn codes(text: &str) -> Vec<u8> {
+    let mut out = Vec::with_capacity(text.len());
+    if text.is_ascii() {
+        out.extend(text.bytes().filter_map(ascii_code));
+        return out;
+    }
+    // Decomposed, so that é is e with an accent, and the accent is left out.
+    for letter in text.nfkd().flat_map(char::to_uppercase).flat_map(|c| c.to_string().nfkd().collect::<Vec<_>>()) {
+        if letter.is_ascii() {
+            out.extend(u8::try_from(letter).ok().and_then(ascii_code));
+        } else if letter.is_alphanumeric() {
+            out.push(37 + u8::try_from(u32::from(letter) % 27).unwrap_or_default());
+        }
+    }
+    out
+}
+
+fn ascii_code(byte: u8) -> Option<u8> {
+    match byte {
+        b'A'..=b'Z' => Some(byte - b'A' + 1),
+        b'a'..=b'z' => Some(byte - b'a' + 1),
+        b'0'..=b'9' => Some(byte - b'0' + 27),
+        _ => None,
+    }
+}
+
+/// What is known of one word, kept per worker because the same words come again and again.
+#[derive(Debug, Clone, Default)]
+struct Word {
+    /// The accepted form of the word.
+    exact: Vec<u8>,
+    /// The same as pronounced.
+    folded: Vec<u8>,
+    /// What it stands for at the head of a name.
+    head: Option<(Vec<u8>, Vec<u8>)>,
+    title: bool,
+    dotted: bool,
+    connector: bool,
+    weak: bool,
+    head_weak: bool,
+    noise: bool,
+}
+
+/// A cell of words in comparable form.
+#[derive(Debug, Clone, Default)]
+pub struct Words {
+    /// Hash of the accepted forms in order, without spaces; 0 for an empty cell.
+    pub exact: u64,
+    /// Hash of the letters as pronounced, in whatever order: equal under transposed words, merged or split words and transposed letters.
+    pub letters: u64,
+    /// The words as pronounced, without those that tell little: count, lengths, codes.
+    pub packed: Vec<u8>,
+}
+
+/// Normalises the cells of one worker; keeps every word it has met.
+#[derive(Debug)]
+pub struct Normaliser<'a> {
+    spelling: &'a Spelling,
+    words: HashMap<Vec<u8>, u32, FixedState>,
+    known: Vec<Word>,
+    buffer: Vec<u8>,
+    found: Vec<(u32, bool)>,
+    out: Words,
+}
+
+/// Past this many different words a worker forgets them all and begins anew: the bound of its memory.
+const REMEMBERED: usize = 200_000;
+
+impl<'a> Normaliser<'a> {
+    /// A worker's normaliser.
+    pub fn new(spelling: &'a Spelling) -> Self {
+        Self { spelling, words: HashMap::default(), known: Vec::new(), buffer: Vec::new(), found: Vec::new(), out: Words::default() }
+    }
+
+    /// Whether a cell says "unknown".
+    pub fn is_null(&self, cell: &str) -> bool {
+        self.spelling.is_null(cell)
+    }
+
+    fn word(&mut self, text: &str) -> Option<u32> {
+        self.buffer.clear();
+        if text.is_ascii() {
+            self.buffer.extend(text.bytes().filter_map(ascii_code));
+        } else {
+            self.buffer = codes(text);
+        }
+        self.buffer.truncate(WORD);
+        if self.buffer.is_empty() {
+            return None;
+        }
+        if let Some(&id) = self.words.get(&self.buffer) {
+            return Some(id);
+        }
+        if self.known.len() >= REMEMBERED {
+            self.words.clear();
+            self.known.clear();
+            // Numbers handed out before are no longer valid, so the words of the cell at hand are given up too.
+            self.found.clear();
+        }
+        let spelling = self.spelling;
+        let exact = spelling.forms.get(&self.buffer).unwrap_or(&self.buffer).clone();
+        let folded = spelling.fold(&exact);
+        let head = spelling.first.get(&self.buffer).map(|to| (to.clone(), spelling.fold(to)));
+        let word = Word {
+            title: spelling.titles.contains(&self.buffer),
+            dotted: spelling.dotted.contains(&self.buffer),
+            connector: spelling.connectors.contains(&self.buffer),
+            weak: spelling.weak.contains(&exact),
+            head_weak: head.as_ref().is_some_and(|(to, _)| spelling.weak.contains(to)),
+            noise: spelling.noise.contains(&self.buffer),
+            exact,
+            folded,
+            head,
+        };
+        let id = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
+        self.known.push(word);
+        self.words.insert(self.buffer.clone(), id);
+        Some(id)
+    }
+
+    /// A name of a person: titles and the father's name after bin/binti left out, accepted forms put in.
+    pub fn name(&mut self, cell: &str) -> &Words {
+        self.found.clear();
+        let mut after_comma = false;
+        'cell: for (n, part) in cell.split([',', ';', '(', ')']).enumerate() {
+            after_comma |= n > 0;
+            for token in part.split(|c: char| c.is_whitespace() || matches!(c, '-' | '/' | '_' | '\u{a0}')) {
+                if token.is_empty() || self.found.len() >= WORDS {
+                    continue;
+                }
+                let has_dot = token.contains('.');
+                let Some(id) = self.word(token) else { continue };
+                let Some(word) = self.known.get(id as usize) else { continue };
+                if word.connector && !self.found.is_empty() {
+                    break 'cell;
+                }
+                if (word.title && !word.dotted) || ((word.title || word.dotted) && (has_dot || after_comma) && word.head.is_none()) {
+                    continue;
+                }
+                // Behind a comma two letters and a dot are a degree that the table does not know.
+                if after_comma && has_dot {
+                    continue;
+                }
+                if has_dot && token.trim_end_matches('.').contains('.') {
+                    // "MOH.ALI", "A.B.C": the dot parts words.
+                    for piece in token.split('.') {
+                        if self.found.len() < WORDS
+                            && let Some(id) = self.word(piece)
+                        {
+                            self.found.push((id, false));
+                        }
+                    }
+                    continue;
+                }
+                self.found.push((id, false));
+            }
+        }
+        self.assemble(true)
+    }
+
+    /// A place or an address: words of no meaning left out.
+    pub fn text(&mut self, cell: &str) -> &Words {
+        self.found.clear();
+        for token in cell.split(|c: char| !c.is_alphanumeric() && c != '\'') {
+            if token.is_empty() || self.found.len() >= WORDS {
+                continue;
+            }
+            let Some(id) = self.word(token) else { continue };
+            if self.known.get(id as usize).is_some_and(|word| word.noise) {
+                continue;
+            }
+            self.found.push((id, false));
+        }
+        self.assemble(false)
+    }
+
+    fn assemble(&mut self, name: bool) -> &Words {
+        let several = self.found.len() > 1;
+        let mut strong = 0;
+        for (n, (id, weak)) in self.found.iter_mut().enumerate() {
+            let Some(word) = self.known.get(*id as usize) else { continue };
+            *weak = name && several && (word.weak || (n == 0 && word.head_weak));
+            strong += usize::from(!*weak && word.folded.len() > 1);
+        }
+        let out = &mut self.out;
+        out.packed.clear();
+        let (mut sum, mut total) = (0u64, 0usize);
+        let mut lengths = [0u8; WORDS];
+        let mut count = 0usize;
+        for (n, &(id, weak)) in self.found.iter().enumerate() {
+            let Some(word) = self.known.get(id as usize) else { continue };
+            let folded = match &word.head {
+                Some((_, folded)) if name && several && n == 0 => folded,
+                _ => &word.folded,
+            };
+            if weak && strong > 0 {
+                continue;
+            }
+            let room = LETTERS.saturating_sub(total).min(folded.len());
+            if room == 0 {
+                continue;
+            }
+            let kept = folded.get(..room).unwrap_or_default();
+            total += room;
+            for &code in kept {
+                sum = sum.wrapping_add(mix(u64::from(code) + 0x9e37));
+            }
+            if let Some(length) = lengths.get_mut(count) {
+                *length = u8::try_from(room).unwrap_or_default();
+            }
+            count += 1;
+            out.packed.extend_from_slice(kept);
+        }
+        if count == 0 {
+            out.exact = 0;
+            out.letters = 0;
+            out.packed.clear();
+            return out;
+        }
+        // Weak words belong to the accepted form; it is joined anew because `packed` lacks them.
+        let mut joined = [0u8; 8 * (WORD + 8)];
+        let mut at = 0;
+        for (n, &(id, _)) in self.found.iter().enumerate() {
+            let Some(word) = self.known.get(id as usize) else { continue };
+            let form = match &word.head {
+                Some((form, _)) if name && several && n == 0 => form,
+                _ => &word.exact,
+            };
+            if let Some(space) = joined.get_mut(at..at + form.len()) {
+                space.copy_from_slice(form);
+                at += form.len();
+            }
+        }
+        out.exact = hash(joined.get(..at).unwrap_or_default(), 1) | 1;
+        out.letters = mix(sum) | 16;
+        out.packed.splice(0..0, std::iter::once(u8::try_from(count).unwrap_or_default()).chain(lengths.into_iter().take(count)));
+        out
+    }
+}
+
+/// A number of up to 16 digits, one per half-byte (digit + 1, so that 0 means "no digit here"), the last digit lowest; anything longer or
+/// with letters as an opaque hash, marked by the highest half-byte being 15. 0 when there is nothing.
+pub fn number_code(cell: &str, structured: bool) -> u64 {
+    let (mut packed, mut digits, mut letters, mut uniform, mut last) = (0u64, 0usize, false, true, None);
+    for byte in cell.bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                packed = (packed << 4) | u64::from(byte - b'0' + 1);
+                digits += 1;
+                uniform &= last.is_none_or(|before| before == byte);
+                last = Some(byte);
+            }
+            b if b.is_ascii_alphabetic() || b >= 128 => letters = true,
+            _ => {}
+        }
+    }
+    if digits == 0 && !letters {
+        return 0;
+    }
+    if letters || digits > 16 {
+        // 6,20213E+15 is what a spreadsheet leaves of a NIK: no evidence.
+        if structured {
+            return 0;
+        }
+        let text = codes(cell);
+        return if text.is_empty() { 0 } else { hash(&text, 2) | (15 << 60) };
+    }
+    if structured {
+        // A serial of zeros is what a spreadsheet leaves of a serial below ten; a date of zeros is nobody's.
+        let blank_date = digits == 16 && (packed >> 16) & 0xff_ffff == 0x11_1111;
+        if uniform || digits < 10 || blank_date {
+            return 0;
+        }
+    } else if uniform && digits > 5 {
+        return 0;
+    }
+    packed
+}
+
+/// Number of digits of a code made by [`number_code`].
+pub fn digits_of(code: u64) -> u32 {
+    16 - code.leading_zeros() / 4
+}
+
+/// A date as year, month and day, packed `year << 16 | month << 8 | day`; 0 when it cannot be read. ISO, `dd/mm/yyyy`, `yyyymmdd`, each with
+/// or without a time behind. Month and day are not checked: a typing error still agrees in its other parts.
+pub fn date_code(cell: &str) -> u64 {
+    let mut parts = [(0u64, 0usize); 3];
+    let mut at = 0;
+    for byte in cell.trim().bytes() {
+        match byte {
+            b'0'..=b'9' => {
+                let Some((value, length)) = parts.get_mut(at) else { break };
+                if *length >= 8 {
+                    return 0;
+                }
+                *value = *value * 10 + u64::from(byte - b'0');
+                *length += 1;
+            }
+            b'-' | b'/' | b'.' => at += 1,
+            b' ' | b'T' if at == 2 || (at == 0 && parts.first().is_some_and(|part| part.1 == 8)) => break,
+            b' ' => at += 1,
+            b'\'' => {}
+            _ => return 0,
+        }
+    }
+    let (year, month, day) = match parts {
+        [(ymd, 8), (_, 0), (_, 0)] => (ymd / 10_000, ymd / 100 % 100, ymd % 100),
+        [(year, 4), (month, 1..=2), (day, 1..=2)] => (year, month, day),
+        [(day, 1..=2), (month, 1..=2), (year, 4)] => (year, month, day),
+        _ => return 0,
+    };
+    if year < 1000 || (month == 0 && day == 0) {
+        return 0;
+    }
+    (year << 16) | (month << 8) | day
+}
+
+/// 1 for male, 2 for female, 0 for anything else.
+pub fn sex_code(cell: &str) -> u64 {
+    let word = cell.trim();
+    match word.as_bytes() {
+        [b'1'] => 1,
+        [b'2'] => 2,
+        [first, rest @ ..] => match first.to_ascii_uppercase() {
+            b'L' => 1,
+            b'M' if rest.is_empty() || word.eq_ignore_ascii_case("male") => 1,
+            b'P' if word.eq_ignore_ascii_case("pria") => 1,
+            b'P' | b'F' | b'W' => 2,
+            _ => 0,
+        },
+        [] => 0,
+    }
+}
+
+/// A code: digits as [`number_code`] gives them, words as an opaque hash.
+pub fn plain_code(cell: &str) -> u64 {
+    let text = cell.trim();
+    if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b' ' | b'\'' | b'-')) {
+        let mut packed = 0u64;
+        let mut digits = 0;
+        for byte in text.bytes().filter(u8::is_ascii_digit) {
+            packed = (packed << 4) | u64::from(byte - b'0' + 1);
+            digits += 1;
+        }
+        if digits <= 15 {
+            return packed;
+        }
+    }
+    let letters = codes(text);
+    if letters.is_empty() { 0 } else { hash(&letters, 3) | (15 << 60) }
+}
+
+/// A whole number plus one, from the first digits of a cell; 0 when there are none or all are zero ("000" says nothing in an RT).
+pub fn count_code(cell: &str) -> u64 {
+    let digits = cell.bytes().skip_while(|byte| !byte.is_ascii_digit()).take_while(u8::is_ascii_digit).take(9);
+    let value = digits.fold(0u64, |value, byte| value * 10 + u64::from(byte - b'0'));
+    if value == 0 { 0 } else { value + 1 }
+}

@@ -1,0 +1,479 @@
+//! A whole run: frequencies, candidates, patterns, estimation, competition, family context, zones.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+use foldhash::fast::FixedState;
+use std::collections::HashMap;
+
+use super::assign::{self, Claim, probability};
+use super::block::{self, Candidates, Plan};
+use super::calibrate::{Calibration, Observed};
+use super::compare::Scheme;
+use super::family::Support;
+use super::model::{CONTEXT, Model, Tally};
+use super::normalise::Normaliser;
+use super::profile::{Profile, ProfileError};
+use super::record::{Frequencies, Layout, Register};
+
+/// What a run is doing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Counting names.
+    Count,
+    /// Finding candidates.
+    Block,
+    /// Comparing them.
+    Compare,
+    /// Estimating the model.
+    Estimate,
+    /// Competition, families and zones.
+    Decide,
+}
+
+/// The run was told to stop.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the run was cancelled")]
+pub struct Cancelled;
+
+/// How to run.
+#[derive(Clone, Copy, Default)]
+pub struct Options<'a> {
+    /// Threads; 0 means one for each core. The result does not depend on it.
+    pub threads: usize,
+    /// Told at the beginning of each stage.
+    pub progress: Option<&'a (dyn Fn(Stage) + Sync)>,
+    /// Set it, and the run ends soon with [`Cancelled`].
+    pub cancel: Option<&'a AtomicBool>,
+    /// A model to score with instead of estimating one.
+    pub model: Option<&'a Model>,
+}
+
+/// Threads that share out pieces of work.
+pub struct Crew<'a> {
+    threads: usize,
+    cancel: Option<&'a AtomicBool>,
+}
+
+/// Rows a thread takes at a time; fixed, so that the pieces do not depend on the number of threads.
+const PIECE: u32 = 8_192;
+
+impl<'a> Crew<'a> {
+    /// A crew for these options.
+    pub fn new(options: &Options<'a>) -> Self {
+        let threads = match options.threads {
+            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
+            n => n,
+        };
+        Self { threads, cancel: options.cancel }
+    }
+
+    /// Whether to go on.
+    pub fn check(&self) -> Result<(), Cancelled> {
+        if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) { Err(Cancelled) } else { Ok(()) }
+    }
+
+    /// Does `work` for 0..n, the results in order.
+    pub fn each<T: Send>(&self, n: usize, work: impl Fn(usize) -> T + Sync) -> Result<Vec<T>, Cancelled> {
+        let next = AtomicUsize::new(0);
+        let done = Mutex::new(Vec::with_capacity(n));
+        let labour = || {
+            let mut own = Vec::new();
+            loop {
+                let at = next.fetch_add(1, Ordering::Relaxed);
+                if at >= n || self.check().is_err() {
+                    break;
+                }
+                own.push((at, work(at)));
+            }
+            if let Ok(mut done) = done.lock() {
+                done.append(&mut own);
+            }
+        };
+        if self.threads <= 1 || n <= 1 {
+            labour();
+        } else {
+            std::thread::scope(|scope| {
+                for _ in 1..self.threads.min(n) {
+                    scope.spawn(labour);
+                }
+                labour();
+            });
+        }
+        self.check()?;
+        let mut done = done.into_inner().unwrap_or_default();
+        done.sort_unstable_by_key(|entry| entry.0);
+        Ok(done.into_iter().map(|entry| entry.1).collect())
+    }
+
+    /// Does `work` for ranges that cover 0..n, the results in order.
+    pub fn chunks<T: Send>(&self, n: u32, work: impl Fn(std::ops::Range<u32>) -> T + Sync) -> Result<Vec<T>, Cancelled> {
+        self.each(n.div_ceil(PIECE) as usize, |piece| {
+            let start = u32::try_from(piece).unwrap_or(u32::MAX).saturating_mul(PIECE);
+            work(start..start.saturating_add(PIECE).min(n))
+        })
+    }
+}
+
+/// What is to be done with a pair.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Zone {
+    /// Taken for one person.
+    Match,
+    /// Worth a clerk's look.
+    Review,
+}
+
+impl Zone {
+    /// The word in the output.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Match => "match",
+            Self::Review => "review",
+        }
+    }
+}
+
+/// A pair of the result.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Pair {
+    /// Left row.
+    pub left: u32,
+    /// Right row; in a deduplication a later row of the same register.
+    pub right: u32,
+    /// Logarithm to base 2 of the odds that it is one person, everything considered.
+    pub weight: f64,
+    /// The same as a probability.
+    pub probability: f64,
+    /// What is to be done with it.
+    pub zone: Zone,
+    /// How it agrees; the family context in the highest bits.
+    pub pattern: u64,
+    /// What the left row's other candidates take away.
+    pub left_rivals: f64,
+    /// What the right row's other claimants take away.
+    pub right_rivals: f64,
+    /// In a deduplication, what the pair gains because both rows are like a third.
+    pub chain: f64,
+    /// What calibration adds.
+    pub calibration: f64,
+}
+
+/// Counts of a run.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Stats {
+    /// Rows on the left.
+    pub left: usize,
+    /// Rows on the right.
+    pub right: usize,
+    /// Pairs compared.
+    pub compared: usize,
+    /// Distinct patterns among them.
+    pub patterns: usize,
+    /// Pairs in the zone match.
+    pub matches: usize,
+    /// Pairs in the zone review.
+    pub review: usize,
+}
+
+/// The result of a run.
+#[derive(Debug, Clone)]
+pub struct Outcome {
+    /// Matches and pairs for review, ordered by left id, then falling weight, then right id.
+    pub pairs: Vec<Pair>,
+    /// The model they were scored with.
+    pub model: Model,
+    /// Counts.
+    pub stats: Stats,
+}
+
+/// An engine for one profile.
+#[derive(Debug, Clone)]
+pub struct Engine {
+    /// The profile.
+    pub profile: Profile,
+    /// The shape of rows.
+    pub layout: Layout,
+    /// The comparisons.
+    pub scheme: Scheme,
+    pub(super) plan: Plan,
+}
+
+/// Patterns of candidates, counted.
+pub(super) struct Patterns {
+    pub candidates: Candidates,
+    /// The left row of each candidate pair.
+    pub lefts: Vec<u32>,
+    /// Pattern of each candidate pair.
+    pub of: Vec<u64>,
+}
+
+impl Engine {
+    /// An engine for a profile.
+    pub fn new(profile: Profile) -> Result<Self, ProfileError> {
+        let layout = Layout::new(&profile)?;
+        let scheme = Scheme::new(&layout)?;
+        let plan = Plan::new(&layout);
+        Ok(Self { profile, layout, scheme, plan })
+    }
+
+    /// A register from ids and values in the order of the profile's compared fields.
+    pub fn register<'r, I: IntoIterator<Item = (&'r str, V)>, V: AsRef<[&'r str]>>(&self, records: I) -> Register {
+        let mut register = Register::new(&self.layout);
+        let mut normaliser = Normaliser::new(&self.layout.spelling);
+        for (id, values) in records {
+            register.push(&self.layout, &mut normaliser, id, values.as_ref());
+        }
+        register
+    }
+
+    /// The pattern of two rows, without family context.
+    pub fn pattern(&self, left: &Register, l: u32, right: &Register, r: u32) -> u64 {
+        self.scheme.pattern(left.row(l), right.row(r))
+    }
+
+    /// Links two registers.
+    pub fn link(&self, left: &mut Register, right: &mut Register, options: &Options<'_>) -> Result<Outcome, Cancelled> {
+        let crew = Crew::new(options);
+        let tell = |stage| options.progress.map_or((), |tell| tell(stage));
+        tell(Stage::Count);
+        let frequencies = match options.model {
+            Some(model) => model.frequencies.clone(),
+            None => Frequencies::count(&self.layout, &[left, right]),
+        };
+        left.annotate(&self.layout, &frequencies);
+        right.annotate(&self.layout, &frequencies);
+        let (left, right) = (&*left, &*right);
+        tell(Stage::Block);
+        let candidates = block::candidates(&self.plan, left, Some(right), &crew)?;
+        tell(Stage::Compare);
+        let mut patterns = self.compare(left, right, candidates, &crew)?;
+        tell(Stage::Estimate);
+        let (tallies, places) = tally(&patterns.of);
+        let patterns_len = patterns.of.len();
+        let mut model = match options.model {
+            Some(model) => model.clone(),
+            None => Model::estimate(&self.scheme, &tallies, frequencies),
+        };
+        let mut stats =
+            Stats { left: left.len(), right: right.len(), compared: patterns.of.len(), patterns: tallies.len(), ..Stats::default() };
+        crew.check()?;
+        tell(Stage::Decide);
+        let known = options.model.is_some();
+        let adjust = |model: Model, claims: &[Claim], tallies: &[Tally], context: bool| {
+            let matched = matched(claims, tallies.len(), model.calibration);
+            let total = matched.iter().sum();
+            let model = model.refit(&self.scheme, tallies, &matched, context);
+            model.expecting(left.len(), right.len(), patterns_len, total)
+        };
+        let calibrate = |model: &mut Model, claims: &[Claim]| {
+            if !known {
+                model.calibration = self.observe(model, claims, left, right).fit(model.calibration);
+            }
+        };
+        let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+calibrate(&mut model, &claims);
+        if !known {
+            // What the competition settles tells more of the classes than the patterns alone.
+            for _ in 0..2 {
+                model = adjust(model, &claims, &tallies, false);
+                claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+calibrate(&mut model, &claims);
+            }
+        }
+        if self.layout.family.is_some() {
+            let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9).map(|claim| (claim.left, claim.right));
+            let support = Support::gather(self.layout.family, left, right, sure);
+            self.add_context(&mut patterns, &support, left, right, &crew)?;
+            let (tallies, again) = tally(&patterns.of);
+            if !known {
+                for claim in &mut claims {
+                    claim.place = patterns.place(claim.left, claim.right).and_then(|at| again.get(at)).copied().unwrap_or_default();
+                }
+                model = adjust(model, &claims, &tallies, true);
+            }
+            claims = self.settle(&model, &tallies, &again, &patterns, left, right);
+calibrate(&mut model, &claims);
+            if !known {
+                model = adjust(model, &claims, &tallies, true);
+                claims = self.settle(&model, &tallies, &again, &patterns, left, right);
+calibrate(&mut model, &claims);
+            }
+        }
+        if options.model.is_none() {
+            model = model.sealed();
+        }
+        let same_left = |a: u32, b: u32| self.one_person(&model, left, a, b);
+        let ids = |claim: &Claim| (left.id(claim.left), right.id(claim.right));
+        let zones = assign::zones(&claims, model.calibration, self.profile.match_from, self.profile.review_from, ids, same_left);
+        let mut pairs: Vec<Pair> = Vec::new();
+        for (claim, zone) in claims.iter().zip(zones) {
+            let Some(zone) = zone else { continue };
+            let pattern = patterns.place(claim.left, claim.right).and_then(|at| patterns.of.get(at)).copied().unwrap_or_default();
+            let weight = model.calibration.apply(claim.settled());
+            pairs.push(Pair {
+                left: claim.left,
+                right: claim.right,
+                weight,
+                probability: probability(weight),
+                zone,
+                pattern,
+                left_rivals: claim.left_rivals,
+                right_rivals: claim.right_rivals,
+                chain: 0.0,
+                calibration: weight - claim.settled(),
+            });
+        }
+        pairs.sort_by(|a, b| {
+            left.id(a.left).cmp(left.id(b.left)).then(b.weight.total_cmp(&a.weight)).then_with(|| right.id(a.right).cmp(right.id(b.right)))
+        });
+        stats.matches = pairs.iter().filter(|pair| pair.zone == Zone::Match).count();
+        stats.review = pairs.len() - stats.matches;
+        Ok(Outcome { pairs, model, stats })
+    }
+
+    pub(super) fn compare(
+        &self,
+        left: &Register,
+        right: &Register,
+        candidates: Candidates,
+        crew: &Crew<'_>,
+    ) -> Result<Patterns, Cancelled> {
+        let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let parts = crew.chunks(rows, |range| {
+            let mut lefts = Vec::new();
+            let mut of = Vec::new();
+            for l in range {
+                let row = left.row(l);
+                for &r in candidates.of(l) {
+                    lefts.push(l);
+                    of.push(self.scheme.pattern(row, right.row(r)));
+                }
+            }
+            (lefts, of)
+        })?;
+        let mut lefts = Vec::with_capacity(candidates.rights.len());
+        let mut of = Vec::with_capacity(candidates.rights.len());
+        for (l, o) in parts {
+            lefts.extend(l);
+            of.extend(o);
+        }
+        Ok(Patterns { candidates, lefts, of })
+    }
+
+    pub(super) fn add_context(
+        &self,
+        patterns: &mut Patterns,
+        support: &Support,
+        left: &Register,
+        right: &Register,
+        crew: &Crew<'_>,
+    ) -> Result<(), Cancelled> {
+        let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let parts = crew.chunks(rows, |range| {
+            let mut out = Vec::new();
+            for l in range {
+                out.extend(patterns.candidates.of(l).iter().map(|&r| support.level(left, right, l, r) as u64));
+            }
+            out
+        })?;
+        for (pattern, level) in patterns.of.iter_mut().zip(parts.into_iter().flatten()) {
+            *pattern = (*pattern & !(7 << CONTEXT)) | level << CONTEXT;
+        }
+        Ok(())
+    }
+
+    /// Whether two rows of one register are judged one person: by the same model, but without what it expects of two registers.
+    pub(super) fn one_person(&self, model: &Model, register: &Register, a: u32, b: u32) -> bool {
+        model.bare_weight(&self.scheme, self.pattern(register, a, register, b)) >= 1.0
+    }
+
+    /// What the smaller register's rows show of right and wrong links; of two of equal size both.
+    fn observe(&self, model: &Model, claims: &[Claim], left: &Register, right: &Register) -> Observed {
+        let mut out = Observed::default();
+        let mut sorted: Vec<&Claim> = claims.iter().collect();
+        if left.len() <= right.len() {
+            sorted.sort_by_key(|claim| claim.left);
+            let groups = sorted.chunk_by(|a, b| a.left == b.left).map(<[&Claim]>::to_vec);
+            out.add(left.len(), groups, |claim| claim.right_rivals, |a, b| self.one_person(model, right, a.right, b.right));
+        }
+        if right.len() <= left.len() {
+            sorted.sort_by_key(|claim| claim.right);
+            let groups = sorted.chunk_by(|a, b| a.right == b.right).map(<[&Claim]>::to_vec);
+            out.add(right.len(), groups, |claim| claim.left_rivals, |a, b| self.one_person(model, left, a.left, b.left));
+        }
+        out
+    }
+
+    fn settle(&self, model: &Model, tallies: &[Tally], places: &[u32], patterns: &Patterns, left: &Register, right: &Register) -> Vec<Claim> {
+        let weights: Vec<f64> = tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect();
+        let mut claims = Vec::new();
+        for ((&place, &l), &r) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights) {
+            let weight = weights.get(place as usize).copied().unwrap_or(f64::NEG_INFINITY);
+            if weight > assign::FLOOR {
+                claims.push(Claim { left: l, right: r, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+            }
+        }
+        assign::compete(
+            &mut claims,
+            |a, b| self.one_person(model, left, a, b),
+            |a, b| self.one_person(model, right, a, b),
+        );
+        claims
+    }
+}
+
+/// Per distinct pattern the expected number of its pairs that match.
+fn matched(claims: &[Claim], patterns: usize, calibration: Calibration) -> Vec<f64> {
+    let mut out: Vec<Vec<f64>> = vec![Vec::new(); patterns];
+    for claim in claims {
+        if let Some(list) = out.get_mut(claim.place as usize) {
+            list.push(probability(calibration.apply(claim.settled())));
+        }
+    }
+    // Sorted, so that the sums do not depend on the order of rows.
+    let sum = |mut list: Vec<f64>| {
+        list.sort_unstable_by(f64::total_cmp);
+        list.iter().sum()
+    };
+    out.into_iter().map(sum).collect()
+}
+
+impl Patterns {
+    /// Where the pair stands among the candidates.
+    fn place(&self, l: u32, r: u32) -> Option<usize> {
+        let start = self.candidates.starts.get(l as usize)?;
+        Some(start + self.candidates.of(l).binary_search(&r).ok()?)
+    }
+}
+
+/// The distinct patterns in ascending order with their numbers, and for each pair the place of its pattern.
+pub(super) fn tally(patterns: &[u64]) -> (Vec<Tally>, Vec<u32>) {
+    let mut known: HashMap<u64, u32, FixedState> = HashMap::default();
+    let mut tallies: Vec<Tally> = Vec::new();
+    let mut places = Vec::with_capacity(patterns.len());
+    for &pattern in patterns {
+        let place = *known.entry(pattern).or_insert_with(|| {
+            tallies.push(Tally { pattern, pairs: 0 });
+            u32::try_from(tallies.len() - 1).unwrap_or(u32::MAX)
+        });
+        if let Some(tally) = tallies.get_mut(place as usize) {
+            tally.pairs += 1;
+        }
+        places.push(place);
+    }
+    // Ascending, so that sums over patterns do not depend on the order of rows.
+    let mut order: Vec<u32> = (0..u32::try_from(tallies.len()).unwrap_or(u32::MAX)).collect();
+    order.sort_unstable_by_key(|&at| tallies.get(at as usize).map_or(0, |tally| tally.pattern));
+    let mut moved = vec![0u32; order.len()];
+    for (new, &old) in order.iter().enumerate() {
+        if let Some(place) = moved.get_mut(old as usize) {
+            *place = u32::try_from(new).unwrap_or(u32::MAX);
+        }
+    }
+    for place in &mut places {
+        *place = moved.get(*place as usize).copied().unwrap_or_default();
+    }
+    tallies.sort_unstable_by_key(|tally| tally.pattern);
+    (tallies, places)
+}
