@@ -8,6 +8,8 @@ pub mod app;
 pub mod commands;
 /// The vertical slices.
 pub mod features;
+/// Pure record linkage: no I/O but for the reading of files for the command line, no database.
+pub mod linkage;
 /// What knows no feature.
 pub mod platform;
 #[rustfmt::skip]

@@ -208,6 +208,82 @@ diesel::table! {
 }
 
 diesel::table! {
+    match_decisions (id) {
+        id -> Uuid,
+        region_code -> Text,
+        pair_id -> Uuid,
+        one_key -> Text,
+        other_key -> Text,
+        outcome -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        undo_reason -> Nullable<Text>,
+        decided_by -> Uuid,
+        confirmed_by -> Nullable<Uuid>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    match_pairs (id) {
+        id -> Uuid,
+        run_id -> Uuid,
+        region_code -> Text,
+        left_statement_id -> Uuid,
+        left_ordinal -> Int2,
+        right_statement_id -> Nullable<Uuid>,
+        right_ordinal -> Nullable<Int2>,
+        right_member_id -> Nullable<Uuid>,
+        one_key -> Text,
+        other_key -> Text,
+        weight -> Float8,
+        probability -> Float8,
+        zone -> Text,
+        nik_agrees -> Nullable<Bool>,
+        data_agrees -> Bool,
+        right_state -> Nullable<Text>,
+        unlocks -> Int2,
+        terms -> Jsonb,
+    }
+}
+
+diesel::table! {
+    match_results (run_id, statement_id, ordinal) {
+        run_id -> Uuid,
+        statement_id -> Uuid,
+        ordinal -> Int2,
+        region_code -> Text,
+        nik_state -> Text,
+        nik_taken -> Bool,
+        status -> Text,
+        pair_id -> Nullable<Uuid>,
+        dukcapil_match -> Nullable<Bool>,
+    }
+}
+
+diesel::table! {
+    matching_runs (id) {
+        id -> Uuid,
+        region_code -> Text,
+        against -> Text,
+        left_release_id -> Uuid,
+        right_release_id -> Nullable<Uuid>,
+        job_id -> Uuid,
+        done_at -> Nullable<Timestamptz>,
+        four_eyes -> Bool,
+        left_people -> Int4,
+        right_people -> Int4,
+        pairs_compared -> Int8,
+        model -> Nullable<Text>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     members (id) {
         id -> Uuid,
         beneficiary_id -> Uuid,
@@ -427,6 +503,16 @@ diesel::joinable!(interventions -> beneficiaries (beneficiary_id));
 diesel::joinable!(interventions -> members (member_id));
 diesel::joinable!(jobs -> actors (actor_id));
 diesel::joinable!(jobs -> regions (region_code));
+diesel::joinable!(match_decisions -> match_pairs (pair_id));
+diesel::joinable!(match_decisions -> regions (region_code));
+diesel::joinable!(match_pairs -> matching_runs (run_id));
+diesel::joinable!(match_pairs -> members (right_member_id));
+diesel::joinable!(match_pairs -> regions (region_code));
+diesel::joinable!(match_results -> match_pairs (pair_id));
+diesel::joinable!(match_results -> matching_runs (run_id));
+diesel::joinable!(match_results -> statements (statement_id));
+diesel::joinable!(matching_runs -> jobs (job_id));
+diesel::joinable!(matching_runs -> regions (region_code));
 diesel::joinable!(members -> beneficiaries (beneficiary_id));
 diesel::joinable!(populations -> regions (region_code));
 diesel::joinable!(programs -> regions (region_code));
@@ -439,11 +525,7 @@ diesel::joinable!(releases -> jobs (job_id));
 diesel::joinable!(releases -> regions (region_code));
 diesel::joinable!(sessions -> actors (actor_id));
 diesel::joinable!(source_families -> beneficiaries (beneficiary_id));
-diesel::joinable!(source_families -> datasets (dataset_id));
-diesel::joinable!(source_families -> releases (release_id));
-diesel::joinable!(source_people -> datasets (dataset_id));
 diesel::joinable!(source_people -> members (member_id));
-diesel::joinable!(source_people -> releases (release_id));
 diesel::joinable!(statements -> regions (region_code));
 diesel::joinable!(statements -> releases (release_id));
 diesel::joinable!(welfare_ranks -> beneficiaries (beneficiary_id));
@@ -461,6 +543,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     interventions,
     jobs,
+    match_decisions,
+    match_pairs,
+    match_results,
+    matching_runs,
     members,
     populations,
     programs,

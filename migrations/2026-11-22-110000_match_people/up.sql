@@ -56,7 +56,7 @@ CREATE TABLE match_results (
     statement_id uuid NOT NULL CONSTRAINT match_results_statement_known REFERENCES statements (id),
     ordinal smallint NOT NULL,
     region_code text COLLATE "C" NOT NULL,
-    nik_state text NOT NULL CONSTRAINT match_results_nik_state_known CHECK (nik_state IN ('valid', 'missing', 'invalid')),
+    nik_state text NOT NULL CONSTRAINT match_results_nik_state_known CHECK (nik_state IN ('valid', 'missing', 'invalid', 'excel_rounded')),
     nik_taken boolean NOT NULL,
     status text NOT NULL CONSTRAINT match_results_status_known CHECK (status IN ('matched', 'matched_by_nik_other_data', 'matched_by_name',
         'unmatched', 'nik_missing', 'nik_invalid', 'nik_duplicate', 'inactive_deceased', 'inactive_moved')),

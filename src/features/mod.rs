@@ -15,6 +15,8 @@ pub mod sessions;
 pub mod beneficiaries;
 /// Registered sources and their releases.
 pub mod datasets;
+/// Runs, pairs and decisions of matching.
+pub mod matching;
 /// Programs, action plans, activities.
 pub mod action_plans;
 /// Aid planned for families, delivered or cancelled.
@@ -36,6 +38,7 @@ pub fn operations(api: &mut Api) {
     sessions::operations(api);
     beneficiaries::operations(api);
     datasets::operations(api);
+    matching::operations(api);
     action_plans::operations(api);
     interventions::operations(api);
     jobs::operations(api);
@@ -47,4 +50,5 @@ pub fn operations(api: &mut Api) {
 /// The jobs of every feature.
 pub fn jobs(jobs: &mut Jobs) {
     datasets::jobs(jobs);
+    matching::jobs(jobs);
 }

@@ -17,6 +17,7 @@ mod interventions;
 mod durability;
 mod feed;
 mod jobs;
+mod matching;
 mod monitoring;
 mod sweeps;
 mod users;
@@ -34,5 +35,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(feed::cases());
     cases.extend(monitoring::cases());
     cases.extend(datasets::cases());
+    cases.extend(matching::cases());
     cases
 }

@@ -130,8 +130,16 @@ fn rest_kk(keys: &KeyRing, id: Uuid, kk: Option<&KkNumber>) -> Result<Resting> {
     Ok((Some(keys.seal(KK_COLUMN, id, digits)?), Some(keys.index(KK_KIND, digits)?), Some(kk.mask())))
 }
 
+/// The KK number of a stored family.
+pub(super) fn kk_of(keys: &KeyRing, family: &Family) -> Result<Option<KkNumber>> {
+    let Some(sealed) = &family.kk_sealed else { return Ok(None) };
+    let digits = keys.open(KK_COLUMN, family.id, sealed)?;
+    let kk = std::str::from_utf8(&digits).ok().and_then(|digits| KkNumber::parse(digits).ok());
+    kk.map(Some).ok_or_else(|| anyhow::anyhow!("family {} holds something sealed that is no KK number", family.id).into())
+}
+
 /// The NIK of a stored member.
-fn nik_of(keys: &KeyRing, member: &Member) -> Result<Option<Nik>> {
+pub(super) fn nik_of(keys: &KeyRing, member: &Member) -> Result<Option<Nik>> {
     let Some(sealed) = &member.nik_sealed else { return Ok(None) };
     let digits = keys.open(NIK_COLUMN, member.id, sealed)?;
     let nik = std::str::from_utf8(&digits).ok().and_then(|digits| Nik::parse(digits).ok());

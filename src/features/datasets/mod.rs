@@ -28,9 +28,9 @@ pub use http::operations;
 pub use jobs::jobs;
 pub use model::{NikState, RegistryStatus};
 pub use rotate::rotate_keys;
-pub use service::sweep;
 pub use statement::{RawRow, StatedPerson, Statement};
-pub use store::{statements, statements_by_id};
+pub use service::{find_kept, sweep};
+pub use store::{Release, statements, statements_by_id};
 
 #[cfg(test)]
 mod test_files;

@@ -16,8 +16,8 @@ use super::store::{self, Dataset, Release};
 use crate::platform::Services;
 use crate::platform::changes::Change;
 use crate::platform::config::Config;
-use crate::platform::db::Tx;
-use crate::platform::error::{Error, FieldError, Result};
+use crate::platform::db::{Scoped, Tx};
+use crate::platform::error::{Code, Error, FieldError, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::jobs::enqueue;
 use crate::platform::upload::Spooled;
@@ -143,6 +143,15 @@ fn old_files(folder: &Path) -> Vec<Uuid> {
         written.and_then(|at| at.elapsed().ok()).is_some_and(|age| age > STALE)
     };
     entries.filter(old).filter_map(|entry| entry.file_name().to_str()?.parse().ok()).collect()
+}
+
+/// A release of the scope whose statements can be read.
+pub async fn find_kept(db: &impl Scoped, id: Uuid) -> Result<Release> {
+    let (release, _) = store::find_release(db, id).await?;
+    match ReleaseState::parse(&release.state) {
+        Some(ReleaseState::Imported | ReleaseState::Kept) => Ok(release),
+        _ => Err(Code::ReleaseNotKept.into()),
+    }
 }
 
 /// Where the file of a release waits for its import.

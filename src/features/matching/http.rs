@@ -8,10 +8,10 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::jobs::{self, KIND, UNIT};
-use super::model::{Against, DecisionState, MatchStatus, NikState, Outcome, RunState, Step, Zone};
+use super::model::{Against, DecisionState, MatchStatus, Outcome, RunState, Step, Zone};
 use super::people::{self, Side};
 use super::store::{self, DECISIONS, Decision, MatchResult, Pair, Run, Seen, Shown, Tally, WantedPairs, WantedResults};
-use crate::features::datasets;
+use crate::features::datasets::{self, NikState};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Accepted, Created, Found, Item, Page, Resource};

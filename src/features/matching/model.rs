@@ -1,5 +1,6 @@
 //! What a run's findings and people's decisions make of a person: pure rules.
 
+use crate::features::datasets::NikState;
 use crate::platform::wire::words;
 
 words! {
@@ -101,18 +102,6 @@ words! {
     }
 }
 
-words! {
-    /// What can be said of a NIK by itself.
-    NikState {
-        /// It can be one.
-        Valid "valid",
-        /// There is none.
-        Missing "missing",
-        /// It cannot be one: too short, impossible place or date, rounded by a spreadsheet.
-        Invalid "invalid",
-    }
-}
-
 /// What happens to a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {
@@ -195,7 +184,7 @@ pub fn status(nik: NikState, nik_taken: bool, pair: Option<&Facts>) -> MatchStat
         (None, NikState::Valid) if nik_taken => MatchStatus::NikDuplicate,
         (None, NikState::Valid) => MatchStatus::Unmatched,
         (None, NikState::Missing) => MatchStatus::NikMissing,
-        (None, NikState::Invalid) => MatchStatus::NikInvalid,
+        (None, NikState::Invalid | NikState::ExcelRounded) => MatchStatus::NikInvalid,
     }
 }
 

@@ -11,7 +11,8 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::model::{DecisionState, Facts, Inactive, NikState, Outcome, RunState, Zone, holding, status};
+use super::model::{DecisionState, Facts, Inactive, Outcome, RunState, Zone, holding, status};
+use crate::features::datasets::NikState;
 use crate::platform::access::under;
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
@@ -140,7 +141,7 @@ pub struct Counted {
 pub async fn finish_run(tx: &mut Tx, id: Uuid, counted: Counted, model: &str) -> Result<Run> {
     Ok(diesel::update(matching_runs::table.filter(tx.scope().within(matching_runs::region_code)).filter(matching_runs::id.eq(id)))
         .set((
-            matching_runs::done_at.eq(diesel::dsl::now.nullable()),
+            matching_runs::done_at.eq(Some(Utc::now())),
             matching_runs::left_people.eq(counted.left),
             matching_runs::right_people.eq(counted.right),
             matching_runs::pairs_compared.eq(counted.compared),
@@ -583,7 +584,7 @@ pub async fn derive(tx: &mut Tx, decision: &Decision) -> Result<()> {
             .filter(match_results::statement_id.eq(statement))
             .filter(match_results::ordinal.eq(ordinal));
         let known: Option<(String, bool)> =
-            person.select((match_results::nik_state, match_results::nik_taken)).first(&mut tx.on()).await.optional()?;
+            person.clone().select((match_results::nik_state, match_results::nik_taken)).first(&mut tx.on()).await.optional()?;
         let Some((nik, taken)) = known else { continue };
         let nik = NikState::parse(&nik).unwrap_or(NikState::Invalid);
         let status = status(nik, taken, held.and_then(|at| facts.get(at)));

@@ -1,7 +1,5 @@
 //! A term of a weight in words, Indonesian and English: what an official reads before signing.
 
-use crate::linkage::explain::Term;
-
 /// Fields and whole terms: key, Indonesian, English.
 const FIELDS: &[(&str, &str, &str)] = &[
     ("prior", "perbandingan awal (dua orang sembarang jarang orang yang sama)", "the starting point (two people picked at random are rarely one)"),
@@ -72,17 +70,17 @@ const LEVELS: &[(&str, &str, &str)] = &[
     ("several_support", "beberapa anggota lain cocok dengan keluarga ini", "several other members are matched with this family"),
 ];
 
-fn words<'a>(table: &[(&'a str, &'a str, &'a str)], key: &'a str) -> (&'a str, &'a str) {
+fn words<'a>(table: &[(&'static str, &'static str, &'static str)], key: &'a str) -> (&'a str, &'a str) {
     table.iter().find(|(known, ..)| *known == key).map_or((key, key), |(_, indonesian, english)| (indonesian, english))
 }
 
-/// The term in Indonesian and in English.
-pub fn of(term: &Term) -> (String, String) {
-    if term.levels.is_empty() {
-        let (indonesian, english) = words(FIELDS, &term.key);
+/// A term in Indonesian and in English: its key, and its fields with how far they agree.
+pub fn of(key: &str, levels: &[(String, String)]) -> (String, String) {
+    if levels.is_empty() {
+        let (indonesian, english) = words(FIELDS, key);
         return (indonesian.to_owned(), english.to_owned());
     }
-    let parts = term.levels.iter().map(|(field, level)| {
+    let parts = levels.iter().map(|(field, level)| {
         let (field, level) = (words(FIELDS, field), words(LEVELS, level));
         (format!("{}: {}", field.0, level.0), format!("{}: {}", field.1, level.1))
     });

@@ -1,0 +1,94 @@
+//! Members as matching sees them: numbers opened, for the engine alone. What a caller reads here it answers for: nothing of
+//! it leaves unmasked without a disclosure.
+
+use chrono::NaiveDate;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::model::{MemberStatus, sex_of};
+use super::service::{kk_of, nik_of};
+use super::store::{Family, Member};
+use crate::platform::db::Scoped;
+use crate::platform::error::Result;
+use crate::platform::ids::RegionCode;
+use crate::platform::seal::KeyRing;
+use crate::platform::sensitive::{KkNumber, Nik, Sex};
+use crate::schema::{beneficiaries, members};
+
+/// A member with what identifies them.
+pub struct MatchedMember {
+    /// Record id.
+    pub id: Uuid,
+    /// The family's village.
+    pub region: RegionCode,
+    /// Name.
+    pub name: String,
+    /// A word of [`super::Relation`].
+    pub relation: String,
+    /// Sex.
+    pub sex: Option<Sex>,
+    /// Born on.
+    pub birth_date: Option<NaiveDate>,
+    /// The mother's maiden name.
+    pub mother_name: Option<String>,
+    /// NIK.
+    pub nik: Option<Nik>,
+    /// The family's KK number.
+    pub kk: Option<KkNumber>,
+    /// Address below the village.
+    pub address: Option<String>,
+    /// Whether they are still there.
+    pub status: MemberStatus,
+}
+
+/// Only what tells nobody anything.
+impl std::fmt::Debug for MatchedMember {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("MatchedMember").field("id", &self.id).finish_non_exhaustive()
+    }
+}
+
+fn opened(keys: &KeyRing, (member, family): (Member, Family)) -> Result<MatchedMember> {
+    Ok(MatchedMember {
+        id: member.id,
+        region: RegionCode::stored(&family.region_code),
+        nik: nik_of(keys, &member)?,
+        kk: kk_of(keys, &family)?,
+        sex: member.sex.as_deref().and_then(sex_of),
+        status: MemberStatus::parse(&member.status).unwrap_or(MemberStatus::Present),
+        name: member.name,
+        relation: member.relation,
+        birth_date: member.birth_date,
+        mother_name: member.mother_name,
+        address: family.address,
+    })
+}
+
+/// Members of the scope in id order.
+pub async fn members_to_match(db: &impl Scoped, keys: &KeyRing, after: Option<Uuid>, limit: i64) -> Result<Vec<MatchedMember>> {
+    let rows: Vec<(Member, Family)> = members::table
+        .inner_join(beneficiaries::table)
+        .filter(db.scope().within(beneficiaries::region_code))
+        .filter(members::id.gt(after.unwrap_or(Uuid::nil())))
+        .select((Member::as_select(), Family::as_select()))
+        .order(members::id)
+        .limit(limit)
+        .load(&mut db.on())
+        .await?;
+    rows.into_iter().map(|row| opened(keys, row)).collect()
+}
+
+/// One member, and the names of the others in the family.
+pub async fn member_to_match(db: &impl Scoped, keys: &KeyRing, id: Uuid) -> Result<(MatchedMember, Vec<String>)> {
+    let (member, family): (Member, Family) = members::table
+        .inner_join(beneficiaries::table)
+        .filter(db.scope().within(beneficiaries::region_code))
+        .filter(members::id.eq(id))
+        .select((Member::as_select(), Family::as_select()))
+        .first(&mut db.on())
+        .await?;
+    let others = super::store::members_of(db, family.id, None, 100).await?;
+    let others = others.into_iter().filter(|other| other.id != id).map(|other| other.name).collect();
+    Ok((opened(keys, (member, family))?, others))
+}

@@ -1,0 +1,374 @@
+//! The work of a run: people are read and opened page by page, weighed on threads of their own, and everything is stored in
+//! one transaction at the end. Until then nothing of the run can be seen, so one that was killed simply starts anew.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Context;
+use serde::Deserialize;
+use serde_json::json;
+use uuid::Uuid;
+
+use super::http::{MatchLevelOut, MatchTermOut};
+use super::model::{Against, Facts, Outcome, holding, status};
+use super::people::{self, People, Person, Side};
+use super::store::{self, Counted, MatchResult, Pair, Run};
+use super::wording;
+use crate::features::datasets;
+use crate::linkage::profile::Profile;
+use crate::linkage::run::{Engine, Options, Outcome as Found, Pair as Weighed};
+use crate::platform::changes::Change;
+use crate::platform::error::{Code, Result};
+use crate::platform::ids::new_id;
+use crate::platform::jobs::{Halt, Jobs, Progress, Step};
+
+/// The kind of job.
+pub const KIND: &str = "matching_run";
+/// What its progress counts.
+pub const UNIT: &str = "people";
+
+/// The feature's jobs.
+pub fn jobs(jobs: &mut Jobs) {
+    jobs.kind(KIND, |step| Box::pin(work(step)));
+}
+
+#[derive(Debug, Deserialize)]
+struct Payload {
+    run_id: Uuid,
+}
+
+/// Tells the engine to stop when the work ends, however it ends.
+struct Listener(Arc<AtomicBool>);
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+/// Both sides, ready to be compared.
+struct Sides {
+    left: People,
+    /// None where the left side is compared with itself.
+    right: Option<People>,
+}
+
+async fn work(step: Step) -> Result<()> {
+    let Payload { run_id } = serde_json::from_value(step.payload.clone()).context("payload of a matching run")?;
+    let db = step.read().await?;
+    let (run, _) = store::find_run(&db, run_id).await?;
+    let decided = store::decisions_in_force(&db).await?;
+    drop(db);
+    let engine = Arc::new(engine()?);
+    let mut done = 0;
+    let sides = match sides(&step, &engine, &run, &mut done).await? {
+        Ok(sides) => sides,
+        Err(halt) => return halted(&step, halt).await,
+    };
+    let cancel = Arc::new(AtomicBool::new(false));
+    let _listener = Listener(cancel.clone());
+    let (weighing, flag) = (engine.clone(), cancel.clone());
+    let mut weighing = tokio::task::spawn_blocking(move || weigh(&weighing, sides, &flag));
+    let lease = u64::try_from(step.services().config.job_lease_seconds).unwrap_or(1);
+    let pause = Duration::from_millis(lease.saturating_mul(300));
+    let (sides, found) = loop {
+        match tokio::time::timeout(pause, &mut weighing).await {
+            Ok(weighed) => match weighed.context("weighing")? {
+                (sides, Some(found)) => break (sides, found),
+                _ => return Err(anyhow::anyhow!("matching run {run_id} stopped by nobody").into()),
+            },
+            Err(_) => {
+                if let Some(halt) = step.store_progress(Progress { done, total: None, cursor: None }).await? {
+                    cancel.store(true, Ordering::Relaxed);
+                    return halted(&step, halt).await;
+                }
+            }
+        }
+    };
+    let told = tokio::task::spawn_blocking(move || Findings::of(&engine, &run, &sides, &found, &decided)).await.context("findings")??;
+    told.store(step, done).await
+}
+
+/// The engine of a run: the shipped Indonesian profile.
+fn engine() -> Result<Engine> {
+    let profile = Profile::shipped("indonesian").context("the shipped profile")?.context("the shipped profile")?;
+    Ok(Engine::new(profile).context("the shipped profile")?)
+}
+
+async fn halted(step: &Step, halt: Halt) -> Result<()> {
+    if halt == Halt::Cancelled {
+        let Payload { run_id } = serde_json::from_value(step.payload.clone()).context("payload of a matching run")?;
+        let mut tx = step.write().await?;
+        step.cancelled(&mut tx).await?;
+        tx.commit([Change::new("matching-runs", run_id, step.region.clone(), "cancelled")]).await?;
+    }
+    Ok(())
+}
+
+async fn sides(step: &Step, engine: &Engine, run: &Run, done: &mut i64) -> Result<std::result::Result<Sides, Halt>> {
+    let db = step.read().await?;
+    let left = datasets::find_kept(&db, run.left_release_id).await?;
+    let right = match run.right_release_id {
+        Some(id) => Some(datasets::find_kept(&db, id).await?),
+        None => None,
+    };
+    drop(db);
+    let left = match people::of_release(step, &engine.layout, left.dataset_id, left.id, done).await? {
+        Ok(people) => people,
+        Err(halt) => return Ok(Err(halt)),
+    };
+    let right = match (Against::parse(&run.against), right) {
+        (Some(Against::Release), Some(right)) => people::of_release(step, &engine.layout, right.dataset_id, right.id, done).await?,
+        (Some(Against::Families), None) => people::of_families(step, &engine.layout, done).await?,
+        (Some(Against::Itself), None) => return Ok(Ok(Sides { left, right: None })),
+        _ => return Err(Code::Internal.into()),
+    };
+    Ok(right.map(|right| Sides { left, right: Some(right) }))
+}
+
+fn weigh(engine: &Engine, mut sides: Sides, cancel: &AtomicBool) -> (Sides, Option<Found>) {
+    let options = Options { cancel: Some(cancel), ..Options::default() };
+    let found = match &mut sides.right {
+        Some(right) => engine.link(&mut sides.left.register, &mut right.register, &options),
+        None => engine.dedupe(&mut sides.left.register, &options),
+    };
+    (sides, found.ok())
+}
+
+/// What a run found, ready to be stored.
+struct Findings {
+    run: Run,
+    pairs: Vec<Pair>,
+    results: Vec<MatchResult>,
+    counted: Counted,
+    model: String,
+}
+
+impl Findings {
+    fn of(engine: &Engine, run: &Run, sides: &Sides, found: &Found, decided: &HashMap<(String, String), Outcome>) -> Result<Findings> {
+        let left = &sides.left.people;
+        let right = sides.right.as_ref().map_or(left, |right| &right.people);
+        let mut pairs = Vec::with_capacity(found.pairs.len());
+        // A person's pairs, by their place on the left; in a list compared with itself both people have the pair.
+        let mut of_person: Vec<Vec<(usize, u32)>> = vec![Vec::new(); left.len()];
+        for weighed in &found.pairs {
+            let (Some(one), Some(other)) = (place(left, weighed.left), place(right, weighed.right)) else { continue };
+            let at = pairs.len();
+            pairs.push(pair(engine, run, one, other, weighed, found));
+            if let Some(list) = of_person.get_mut(weighed.left as usize) {
+                list.push((at, weighed.right));
+            }
+        }
+        remembered(run, left, right, decided, &mut pairs, &mut of_person);
+        let facts: Vec<Facts> = pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
+        let held: Vec<Option<(usize, u32)>> = of_person
+            .iter()
+            .map(|list| {
+                let own: Vec<Facts> = list.iter().filter_map(|(at, _)| facts.get(*at).copied()).collect();
+                holding(&own).and_then(|at| list.get(at).copied())
+            })
+            .collect();
+        let settled: HashSet<u32> = (0u32..).zip(&held).filter(|(_, held)| held.is_some()).map(|(at, _)| at).collect();
+        let taken = Taken::of(left, sides.right.as_ref().map(|right| right.people.as_slice()));
+        let mut results = Vec::with_capacity(left.len());
+        for ((at, person), held) in (0u32..).zip(left).zip(&held) {
+            let Side::Statement(statement_id, ordinal) = person.side else { continue };
+            let nik_taken = taken.by_another(person, at, held.map(|(_, other)| other));
+            let fact = held.and_then(|(pair, _)| facts.get(pair));
+            results.push(MatchResult {
+                statement_id,
+                ordinal,
+                region_code: person.region.to_string(),
+                nik_state: person.nik_state.name().into(),
+                nik_taken,
+                status: status(person.nik_state, nik_taken, fact).name().into(),
+                pair_id: held.and_then(|(pair, _)| pairs.get(pair)).map(|pair| pair.id),
+                dukcapil_match: person.dukcapil_match,
+            });
+        }
+        unlocks(left, &settled, &of_person, &mut pairs);
+        Ok(Findings {
+            run: run.clone(),
+            counted: Counted {
+                left: i32::try_from(left.len()).unwrap_or(i32::MAX),
+                right: sides.right.as_ref().map_or(0, |right| i32::try_from(right.people.len()).unwrap_or(i32::MAX)),
+                compared: i64::try_from(found.stats.compared).unwrap_or(i64::MAX),
+            },
+            model: found.model.version.clone(),
+            pairs,
+            results,
+        })
+    }
+
+    async fn store(self, step: Step, done: i64) -> Result<()> {
+        let Findings { run, pairs, results, counted, model } = self;
+        let mut tx = step.write().await?;
+        store::insert_pairs(&mut tx, &pairs).await?;
+        store::insert_results(&mut tx, run.id, &results).await?;
+        let ended = store::finish_run(&mut tx, run.id, counted, &model).await?;
+        if let Some(Halt::Cancelled) = step.progress(&mut tx, Progress { done, total: Some(done), cursor: None }).await? {
+            drop(tx);
+            return halted(&step, Halt::Cancelled).await;
+        }
+        step.succeed(&mut tx).await?;
+        tx.commit([Change::turned("done", &run, &ended)]).await
+    }
+}
+
+fn place(people: &[Person], at: u32) -> Option<&Person> {
+    people.get(usize::try_from(at).ok()?)
+}
+
+/// The keys of two people in the one order in which a decision knows them.
+fn ordered(one: &Person, other: &Person) -> (String, String) {
+    let (one, other) = (one.key.clone(), other.key.clone());
+    if one <= other { (one, other) } else { (other, one) }
+}
+
+fn pair(engine: &Engine, run: &Run, one: &Person, other: &Person, weighed: &Weighed, found: &Found) -> Pair {
+    let terms = engine.explain(&found.model, weighed);
+    let level = |field: &str| {
+        let mut levels = terms.iter().flat_map(|term| &term.levels);
+        levels.find(|(known, _)| known == field).map_or("missing", |(_, level)| *level)
+    };
+    let name = level("name");
+    let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
+    let told: Vec<_> = terms.iter().filter(|term| term.weight != 0.0 || !term.levels.is_empty()).map(|term| json!([term.key, term.levels, term.weight])).collect();
+    blank(run, one, other, data_agrees).weighing(weighed, json!(told))
+}
+
+/// A pair without weight.
+fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
+    let (left_statement_id, left_ordinal) = match one.side {
+        Side::Statement(id, ordinal) => (id, ordinal),
+        Side::Member(id) => (id, 0),
+    };
+    let (right_statement_id, right_ordinal, right_member_id) = match other.side {
+        Side::Statement(id, ordinal) => (Some(id), Some(ordinal), None),
+        Side::Member(id) => (None, None, Some(id)),
+    };
+    let (one_key, other_key) = ordered(one, other);
+    Pair {
+        id: new_id(),
+        run_id: run.id,
+        region_code: one.region.to_string(),
+        left_statement_id,
+        left_ordinal,
+        right_statement_id,
+        right_ordinal,
+        right_member_id,
+        one_key,
+        other_key,
+        weight: 0.0,
+        probability: 0.5,
+        zone: super::model::Zone::Review.name().into(),
+        nik_agrees: one.nik.zip(other.nik).map(|(one, other)| one == other),
+        data_agrees,
+        right_state: other.inactive.map(|inactive| inactive.name().into()),
+        unlocks: 0,
+        terms: json!([]),
+    }
+}
+
+impl Pair {
+    fn weighing(self, weighed: &Weighed, terms: serde_json::Value) -> Pair {
+        Pair { weight: weighed.weight, probability: weighed.probability, zone: weighed.zone.name().into(), terms, ..self }
+    }
+}
+
+/// Decisions hold even where the engine would not think of the pair: it is there, without a weight.
+fn remembered(
+    run: &Run,
+    left: &[Person],
+    right: &[Person],
+    decided: &HashMap<(String, String), Outcome>,
+    pairs: &mut Vec<Pair>,
+    of_person: &mut [Vec<(usize, u32)>],
+) {
+    let known: HashSet<(String, String)> = pairs.iter().map(|pair| (pair.one_key.clone(), pair.other_key.clone())).collect();
+    let mut missing: Vec<&(String, String)> =
+        decided.iter().filter(|(keys, outcome)| **outcome == Outcome::Match && !known.contains(*keys)).map(|(keys, _)| keys).collect();
+    if missing.is_empty() {
+        return;
+    }
+    missing.sort();
+    let by_key = |people: &[Person]| -> HashMap<String, u32> { (0u32..).zip(people).map(|(at, person)| (person.key.clone(), at)).collect() };
+    let (on_left, on_right) = (by_key(left), by_key(right));
+    for (one, other) in missing {
+        for (one, other) in [(one, other), (other, one)] {
+            let (Some(l), Some(r)) = (on_left.get(one).copied(), on_right.get(other).copied()) else { continue };
+            let (Some(a), Some(b)) = (place(left, l), place(right, r)) else { continue };
+            if let Some(list) = of_person.get_mut(l as usize) {
+                list.push((pairs.len(), r));
+                pairs.push(blank(run, a, b, false));
+                break;
+            }
+        }
+    }
+}
+
+/// Who has which NIK.
+struct Taken<'a> {
+    left: HashMap<u64, Vec<u32>>,
+    right: Option<(&'a [Person], HashMap<u64, Vec<u32>>)>,
+}
+
+impl<'a> Taken<'a> {
+    fn of(left: &'a [Person], right: Option<&'a [Person]>) -> Taken<'a> {
+        let holders = |people: &[Person]| {
+            let mut holders: HashMap<u64, Vec<u32>> = HashMap::new();
+            for (at, person) in (0u32..).zip(people) {
+                if let Some(nik) = person.nik {
+                    holders.entry(nik).or_default().push(at);
+                }
+            }
+            holders
+        };
+        Taken { left: holders(left), right: right.map(|people| (people, holders(people))) }
+    }
+
+    /// Whether somebody on the other side (or, in a list compared with itself, on it) has the person's NIK and is not the one
+    /// they were found to be.
+    fn by_another(&self, person: &Person, at: u32, held: Option<u32>) -> bool {
+        let Some(nik) = person.nik else { return false };
+        match &self.right {
+            Some((_, holders)) => holders.get(&nik).is_some_and(|list| list.iter().any(|other| Some(*other) != held)),
+            None => self.left.get(&nik).is_some_and(|list| list.iter().any(|other| *other != at && Some(*other) != held)),
+        }
+    }
+}
+
+/// How many of a person's family nobody was found for: deciding about one of them supports the others in the next run.
+fn unlocks(left: &[Person], settled: &HashSet<u32>, of_person: &[Vec<(usize, u32)>], pairs: &mut [Pair]) {
+    let mut open: HashMap<Uuid, i16> = HashMap::new();
+    for (at, person) in (0u32..).zip(left) {
+        if let (Side::Statement(statement, _), false) = (person.side, settled.contains(&at)) {
+            let count = open.entry(statement).or_default();
+            *count = count.saturating_add(1);
+        }
+    }
+    for ((at, person), list) in (0u32..).zip(left).zip(of_person) {
+        let Side::Statement(statement, _) = person.side else { continue };
+        let others = open.get(&statement).copied().unwrap_or(0).saturating_sub(i16::from(!settled.contains(&at)));
+        for (place, _) in list {
+            if let Some(pair) = pairs.get_mut(*place) {
+                pair.unlocks = others;
+            }
+        }
+    }
+}
+
+/// The terms of a stored pair, in words.
+pub fn terms(pair: &Pair) -> Result<Vec<MatchTermOut>> {
+    let stored: Vec<(String, Vec<(String, String)>, f64)> = serde_json::from_value(pair.terms.clone()).context("terms of a pair")?;
+    Ok(stored
+        .into_iter()
+        .map(|(key, levels, weight)| {
+            let (indonesian, english) = wording::of(&key, &levels);
+            let levels = levels.into_iter().map(|(field, level)| MatchLevelOut { field, level }).collect();
+            MatchTermOut { key, levels, weight, indonesian, english }
+        })
+        .collect())
+}

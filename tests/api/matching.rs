@@ -1,0 +1,284 @@
+//! Matching through HTTP: two lists compared, decided about, run again; what should come out is planned beforehand.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::Mutex;
+
+use entas::platform::policy::Role;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::case;
+use crate::datasets::{List, dataset, send};
+use crate::support::{Call, Case, Client, Place, World};
+
+/// Delivers a list into a new dataset; gives the release.
+async fn delivered(world: &World, place: Place, list: &List, mode: &str) -> String {
+    let (dataset, _) = dataset(world, place).await;
+    delivered_to(world, place, &dataset, list, mode).await
+}
+
+async fn delivered_to(world: &World, place: Place, dataset: &str, list: &List, mode: &str) -> String {
+    let coordinator = world.role_in(place, Role::Coordinator);
+    let sent = send(&coordinator, dataset, &[("mode", mode)], list.csv().as_bytes()).await.expect(202);
+    world.run_jobs().await;
+    let release = sent.body["release_id"].as_str().unwrap().to_owned();
+    let state = coordinator.get(&format!("/releases/{release}")).await.expect(200).body["state"].clone();
+    assert_eq!(state, if mode == "keep" { "kept" } else { "imported" });
+    release
+}
+
+/// Begins a run and works it off; gives its id.
+async fn ran(world: &World, client: &Client, body: Value) -> String {
+    let begun = client.post("/matching-runs", body).await.expect(202);
+    world.run_jobs().await;
+    let id = begun.body["run_id"].as_str().unwrap().to_owned();
+    let run = client.get(&format!("/matching-runs/{id}")).await.expect(200).body;
+    assert_eq!((run["state"].as_str(), run["job_id"].as_str()), (Some("done"), begun.body["job_id"].as_str()), "{run}");
+    id
+}
+
+async fn statuses(client: &Client, run: &str) -> BTreeMap<String, usize> {
+    let mut counts = BTreeMap::new();
+    for result in client.all(&format!("/matching-runs/{run}/results?limit=200")).await {
+        *counts.entry(result["status"].as_str().unwrap().to_owned()).or_default() += 1;
+    }
+    counts
+}
+
+/// Runs that the cases look at: they change nothing of them but decisions, and each takes a fresh pair for one.
+static RUNS: Mutex<Option<HashMap<(String, bool), (String, String)>>> = Mutex::new(None);
+
+/// A run of a place that is done, and the release on its left.
+async fn run(world: &World, place: Place) -> (String, String) {
+    let key = (world.db.url.clone(), place == Place::Home);
+    let known = RUNS.lock().unwrap().as_ref().and_then(|runs| runs.get(&key).cloned());
+    if let Some(known) = known {
+        return known;
+    }
+    let list = List::new(world, &world.place(place).regency, 31, 60).await;
+    let (left, right) = (delivered(world, place, &list, "keep").await, delivered(world, place, &list, "keep").await);
+    let coordinator = world.role_in(place, Role::Coordinator);
+    let body = json!({"left_release_id": left, "against": "release", "right_release_id": right, "four_eyes": true});
+    let made = (ran(world, &coordinator, body).await, left);
+    RUNS.lock().unwrap().get_or_insert_default().insert(key, made.clone());
+    made
+}
+
+/// A pair that nobody has decided about.
+async fn pair(world: &World, place: Place) -> String {
+    let (run, _) = run(world, place).await;
+    let coordinator = world.role_in(place, Role::Coordinator);
+    let open = coordinator.get(&format!("/matching-runs/{run}/pairs?decided=false&limit=1")).await.expect(200).body;
+    open["items"][0]["id"].as_str().unwrap_or_else(|| panic!("no pair is left: {open}")).to_owned()
+}
+
+/// A proposed decision of a place, taken by the coordinator of the twin there.
+async fn proposed(world: &World, place: Place) -> String {
+    let pair = pair(world, place).await;
+    let path = format!("/match-pairs/{pair}/decision");
+    world.role_in(place, Role::SocialAffairs).post(&path, json!({"outcome": "match"})).await.expect(201).id()
+}
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        case!("matching_runs_list", |world, place| Call::list("/matching-runs?limit=200", [run(world, place).await.0])),
+        case!("matching_runs_create", |world, place| {
+            let (_, left) = run(world, place).await;
+            Call::send("/matching-runs", json!({"left_release_id": left, "against": "itself"}))
+        }),
+        case!("matching_runs_fetch", |world, place| Call::get(format!("/matching-runs/{}", run(world, place).await.0))),
+        case!("matching_runs_history", |world, place| Call::get(format!("/matching-runs/{}/history", run(world, place).await.0))),
+        case!("matching_runs_summary", |world, place| Call::get(format!("/matching-runs/{}/summary", run(world, place).await.0))),
+        case!("matching_runs_results", |world, place| {
+            let (run, _) = run(world, place).await;
+            Call::get(format!("/matching-runs/{run}/results"))
+        }),
+        case!("matching_runs_pairs", |world, place| {
+            let pair = pair(world, place).await;
+            Call::list(format!("/matching-runs/{}/pairs?limit=200&decided=false", run(world, place).await.0), [pair])
+        }),
+        case!("match_pairs_fetch", |world, place| Call::get(format!("/match-pairs/{}", pair(world, place).await))),
+        case!("match_pairs_decide", |world, place| {
+            Call::send(format!("/match-pairs/{}/decision", pair(world, place).await), json!({"outcome": "no_match", "reason": "two people"}))
+        }),
+        case!("match_decisions_list", |world, place| Call::list("/match-decisions?limit=200", [proposed(world, place).await])),
+        case!("match_decisions_fetch", |world, place| Call::get(format!("/match-decisions/{}", proposed(world, place).await))),
+        case!("match_decisions_history", |world, place| Call::get(format!("/match-decisions/{}/history", proposed(world, place).await))),
+        case!("match_decisions_confirm", |world, place| Call {
+            path: format!("/match-decisions/{}/confirm", proposed(world, place).await),
+            ..Call::default()
+        }),
+        case!("match_decisions_undo", |world, place| {
+            Call::send(format!("/match-decisions/{}/undo", proposed(world, place).await), json!({"reason": "a slip"}))
+        }),
+    ]
+}
+
+/// The list with planted changes, and what a comparison of the changed list (left) with the true one (right) has to say of
+/// each person: by the person's place among all.
+async fn planted(world: &World) -> (List, List, Vec<&'static str>) {
+    let truth = List::new(world, "62.02", 5, 220).await;
+    let mut left = List::new(world, "62.02", 5, 220).await;
+    let mut expected = Vec::new();
+    let mut n = 0usize;
+    for family in &mut left.families {
+        for member in &mut family.members {
+            n += 1;
+            let had = member.nik.is_some();
+            expected.push(match n % 10 {
+                // The NIK is lost: found by name, birth date, place and family.
+                1 => {
+                    member.nik = None;
+                    "matched_by_name"
+                }
+                _ if had => "matched",
+                _ => "matched_by_name",
+            });
+        }
+    }
+    (left, truth, expected)
+}
+
+#[actix_web::test]
+async fn two_lists_are_matched_as_planned_and_decisions_outlive_runs() {
+    let world = World::new().await;
+    let coordinator = world.role(Role::Coordinator);
+    let (left, truth, expected) = planted(&world).await;
+    let (of_left, _) = dataset(&world, Place::Home).await;
+    let one = delivered_to(&world, Place::Home, &of_left, &left, "keep").await;
+    let other = delivered(&world, Place::Home, &truth, "keep").await;
+    assert_eq!(world.sql().await.query_one("SELECT count(*) FROM beneficiaries", &[]).await.unwrap().get::<_, i64>(0), 0);
+    let wish = json!({"left_release_id": one, "against": "release", "right_release_id": other});
+    let run = ran(&world, &coordinator, wish.clone()).await;
+    let counts = statuses(&coordinator, &run).await;
+    let mut planned: BTreeMap<String, usize> = BTreeMap::new();
+    for status in &expected {
+        *planned.entry((*status).to_owned()).or_default() += 1;
+    }
+    assert_eq!(counts, planned);
+    let summary = coordinator.get(&format!("/matching-runs/{run}/summary?level=regency")).await.expect(200).body;
+    assert_eq!((summary["people"].as_u64(), summary["found"].as_u64()), (Some(left.people() as u64), Some(left.people() as u64)));
+    // Terms add up to the weight, and nobody's number is in the answer.
+    let pairs = coordinator.all(&format!("/matching-runs/{run}/pairs?limit=200")).await;
+    let niks: Vec<&str> = truth.niks().collect();
+    for pair in pairs.iter().take(40) {
+        let seen = coordinator.get(&format!("/match-pairs/{}", pair["id"].as_str().unwrap())).await.expect(200).body;
+        let sum: f64 = seen["terms"].as_array().unwrap().iter().map(|term| term["weight"].as_f64().unwrap()).sum();
+        assert!((sum - seen["pair"]["weight"].as_f64().unwrap()).abs() < 1e-6, "{seen}");
+        let text = seen.to_string();
+        assert!(niks.iter().all(|nik| !text.contains(nik)));
+        assert_eq!(seen["left"]["name"], seen["right"]["name"]);
+    }
+    world.flush_reads().await;
+    let reads = "SELECT count(*) FROM reads WHERE resource = 'match-pairs'";
+    assert_eq!(world.sql().await.query_one(reads, &[]).await.unwrap().get::<_, i64>(0), 40);
+    // Twenty decisions against the engine; they hold at once, in a new run, and for a new release of the same record.
+    let officer = world.role(Role::CivilRegistry);
+    let mut decisions = Vec::new();
+    for pair in pairs.iter().filter(|pair| pair["nik_agrees"] == true).take(20) {
+        let path = format!("/match-pairs/{}/decision", pair["id"].as_str().unwrap());
+        let decided = officer.post(&path, json!({"outcome": "no_match", "reason": "the office knows both"})).await.expect(201);
+        assert_eq!(decided.body["state"], "in_force");
+        officer.post(&path, json!({"outcome": "match"})).await.refused(409, "decision_stands");
+        decisions.push(decided.id());
+    }
+    let after = statuses(&coordinator, &run).await;
+    let mut expected = planned.clone();
+    *expected.get_mut("matched").unwrap() -= 20;
+    expected.insert("nik_duplicate".into(), 20);
+    let counts = after.clone();
+    assert_eq!(counts["matched"], expected["matched"], "{counts:?}");
+    let mut changed = List::new(&world, "62.02", 5, 220).await;
+    changed.families.clone_from(&left.families);
+    changed.families[0].address = "Jalan Baru 1".into();
+    let next = delivered_to(&world, Place::Home, &of_left, &changed, "keep").await;
+    for wish in [wish, json!({"left_release_id": next, "against": "release", "right_release_id": other})] {
+        let again = ran(&world, &coordinator, wish).await;
+        let again = statuses(&coordinator, &again).await;
+        assert_eq!(again["matched"], expected["matched"], "{again:?}");
+        assert_eq!(again["nik_duplicate"], 20, "{again:?}");
+    }
+    // Taken back, everything is as it was.
+    for decision in decisions {
+        officer.post(&format!("/match-decisions/{decision}/undo"), json!({"reason": "they are one after all"})).await.expect(200);
+        officer.post(&format!("/match-decisions/{decision}/undo"), json!({"reason": "again"})).await.refused(409, "step_not_allowed");
+    }
+    assert_eq!(statuses(&coordinator, &run).await, planned);
+}
+
+#[actix_web::test]
+async fn four_eyes_means_two_people() {
+    let world = World::new().await;
+    let (run, _) = run(&world, Place::Home).await;
+    let (one, other) = (world.role(Role::SocialAffairs), world.role(Role::Coordinator));
+    let before = statuses(&other, &run).await;
+    let pair = pair(&world, Place::Home).await;
+    let decided = one.post(&format!("/match-pairs/{pair}/decision"), json!({"outcome": "no_match"})).await.expect(201);
+    assert_eq!(decided.body["state"], "proposed");
+    assert_eq!(statuses(&other, &run).await, before, "what is only proposed changes nothing");
+    let path = format!("/match-decisions/{}/confirm", decided.id());
+    one.post(&path, json!(null)).await.refused(409, "four_eyes");
+    assert_eq!(other.post(&path, json!(null)).await.expect(200).body["state"], "in_force");
+    other.post(&path, json!(null)).await.refused(409, "step_not_allowed");
+    assert_ne!(statuses(&other, &run).await, before);
+    other.post(&format!("/match-decisions/{}/undo", decided.id()), json!({"reason": "wrong pair"})).await.expect(200);
+    assert_eq!(statuses(&other, &run).await, before);
+}
+
+#[actix_web::test]
+async fn a_list_finds_its_families_and_who_is_on_it_twice() {
+    let world = World::new().await;
+    let coordinator = world.role(Role::Coordinator);
+    let list = List::new(&world, "62.02", 8, 150).await;
+    let release = delivered(&world, Place::Home, &list, "commit").await;
+    let run = ran(&world, &coordinator, json!({"left_release_id": release, "against": "families"})).await;
+    let counts = statuses(&coordinator, &run).await;
+    let found: usize = counts.iter().filter(|(status, _)| status.starts_with("matched")).map(|(_, people)| people).sum();
+    assert_eq!(found, list.people(), "{counts:?}");
+    // Ten families are on the list a second time, under another key.
+    let mut twice = List::new(&world, "62.02", 8, 150).await;
+    let copies: Vec<_> = twice.families.iter().take(10).cloned().collect();
+    let mut people = 0;
+    for (n, mut copy) in copies.into_iter().enumerate() {
+        copy.source_id = format!("COPY{n}");
+        for (m, member) in copy.members.iter_mut().enumerate() {
+            member.source_id = format!("COPY{n}.{m}");
+            people += 1;
+        }
+        twice.families.push(copy);
+    }
+    let release = delivered(&world, Place::Home, &twice, "keep").await;
+    let run = ran(&world, &coordinator, json!({"left_release_id": release, "against": "itself"})).await;
+    let pairs = coordinator.all(&format!("/matching-runs/{run}/pairs?limit=200")).await;
+    let sure = pairs.iter().filter(|pair| pair["zone"] == "match").count();
+    assert_eq!(sure, people, "{:?}", statuses(&coordinator, &run).await);
+}
+
+#[actix_web::test]
+async fn nonsense_is_refused_and_results_wait_for_the_job() {
+    let world = World::new().await;
+    let coordinator = world.role(Role::Coordinator);
+    let list = List::new(&world, "62.02", 3, 12).await;
+    let release = delivered(&world, Place::Home, &list, "keep").await;
+    for (body, at) in [
+        (json!({"left_release_id": release, "against": "release"}), "right_release_id"),
+        (json!({"left_release_id": release, "against": "release", "right_release_id": release}), "right_release_id"),
+        (json!({"left_release_id": release, "against": "itself", "right_release_id": release}), "right_release_id"),
+        (json!({"left_release_id": release, "against": "everybody"}), "against"),
+    ] {
+        assert_eq!(coordinator.post("/matching-runs", body).await.refused(422, "invalid").body["errors"][0]["path"], at);
+    }
+    coordinator.post("/matching-runs", json!({"left_release_id": Uuid::now_v7(), "against": "itself"})).await.refused(404, "not_found");
+    let (dataset, _) = dataset(&world, Place::Home).await;
+    let waiting = send(&coordinator, &dataset, &[("mode", "keep")], list.csv().as_bytes()).await.expect(202).body["release_id"].clone();
+    coordinator.post("/matching-runs", json!({"left_release_id": waiting, "against": "itself"})).await.refused(409, "release_not_kept");
+    let begun = coordinator.post("/matching-runs", json!({"left_release_id": release, "against": "itself"})).await.expect(202).body;
+    let run = begun["run_id"].as_str().unwrap();
+    for part in ["results", "pairs", "summary"] {
+        coordinator.get(&format!("/matching-runs/{run}/{part}")).await.refused(409, "run_not_done");
+    }
+    coordinator.post(&format!("/jobs/{}/cancel", begun["job_id"].as_str().unwrap()), json!(null)).await.expect(200);
+    world.run_jobs().await;
+    assert_eq!(coordinator.get(&format!("/matching-runs/{run}")).await.expect(200).body["state"], "cancelled");
+    coordinator.get(&format!("/matching-runs/{run}/results")).await.refused(409, "run_not_done");
+}
