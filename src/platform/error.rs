@@ -137,6 +137,8 @@ codes! {
     ProgramNameTaken    "program_name_taken"    409 "Program already registered" "A program of this name is on file in this region.";
     DatasetCodeTaken    "dataset_code_taken"    409 "Dataset already registered" "A dataset of this code is on file in this region.";
     ReleaseTaken        "release_taken"         409 "File already delivered"     "This very file is on file as a release of this dataset.";
+    ReleasesNotComparable "releases_not_comparable" 422 "Releases not comparable" "Compare two whole releases of one dataset, or two that are keyed by KK number, whose statements were kept (mode `commit` or `keep`).";
+    KeysRotating        "keys_rotating"         409 "Keys are being changed"     "The two releases rest under different keys until `entas rotate-keys` has ended. Ask your operator, and try again then.";
     FileUnreadable      "file_unreadable"       422 "File cannot be read"        "The upload is neither a readable XLSX workbook nor a CSV text.";
     StorageFull         "storage_full"          507 "No space left"              "The upload could not be stored. Nothing was kept; tell the operator.";
     JobFinished         "job_finished"          409 "Job has ended"              "The job has ended already; there is nothing to cancel.";

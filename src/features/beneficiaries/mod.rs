@@ -22,4 +22,6 @@ pub use model::{
     MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall,
 };
 pub use rotate::rotate_keys;
-pub use store::{ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare};
+pub use store::{
+    ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare, reranked,
+};
