@@ -141,6 +141,8 @@ codes! {
     RunNotDone          "run_not_done"          409 "Run without results"        "The matching run has no results yet; poll its job, or begin another run.";
     DecisionStands      "decision_stands"       409 "Already decided"            "A decision about these two people stands, perhaps from an earlier run. Undo it to decide anew.";
     FourEyes            "four_eyes"             409 "Needs somebody else"        "Whoever took a decision cannot confirm it: a second person has to.";
+    ReleasesNotComparable "releases_not_comparable" 422 "Releases not comparable" "Compare two whole releases of one dataset, or two that are keyed by KK number, whose statements were kept (mode `commit` or `keep`).";
+    KeysRotating        "keys_rotating"         409 "Keys are being changed"     "The two releases rest under different keys until `entas rotate-keys` has ended. Ask your operator, and try again then.";
     FileUnreadable      "file_unreadable"       422 "File cannot be read"        "The upload is neither a readable XLSX workbook nor a CSV text.";
     StorageFull         "storage_full"          507 "No space left"              "The upload could not be stored. Nothing was kept; tell the operator.";
     JobFinished         "job_finished"          409 "Job has ended"              "The job has ended already; there is nothing to cancel.";

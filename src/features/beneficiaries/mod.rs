@@ -24,4 +24,6 @@ pub use model::{
     MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
 };
 pub use rotate::rotate_keys;
-pub use store::{ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare};
+pub use store::{
+    ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare, reranked,
+};

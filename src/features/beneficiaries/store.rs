@@ -25,7 +25,7 @@ mod import;
 mod rotate;
 mod rows;
 
-pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import, import_prepared, prepare};
+pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import, import_prepared, prepare, reranked};
 pub use rotate::{reseal_family_cards, reseal_niks};
 pub use rows::{Card, Family, Head, Member, Rank, Shown, TrackedMember, attributes_of, family_ranks};
 

@@ -14,17 +14,21 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::intake::{self, Batch, Family, KEPT, News, Person, Remark, Standard, Stop, Villages};
-use super::model::{Rejects, ReleaseMode, ReleaseState, Severity, faults};
+use super::intake::{self, Batch, KEPT, News, Remark, Standard, Stop, Villages};
+use super::model::{Rejects, ReleaseMode, ReleaseState};
 use super::service::{profile_of, spooled_file};
 use super::statement::{self, RawRow, Sealed};
 use super::store::{self, Counts, Known, Ranked, Release, Sources};
-use crate::features::beneficiaries::{self, ImportFamily, ImportMember};
+use crate::features::beneficiaries;
 use crate::features::regions;
 use crate::platform::changes::Change;
 use crate::platform::error::Result;
-use crate::platform::ids::{RegionCode, new_id};
+use crate::platform::ids::RegionCode;
 use crate::platform::jobs::{Halt, Jobs, Progress, Step};
+
+mod identify;
+
+use identify::{Identified, identify, known};
 
 /// The kind of job.
 pub const KIND: &str = "release_import";
@@ -461,92 +465,4 @@ impl Work {
 
 fn long(n: usize) -> i64 {
     i64::try_from(n).unwrap_or(i64::MAX)
-}
-
-async fn known(db: &impl crate::platform::db::Scoped, release: &Release, families: &[Family]) -> Result<Known> {
-    let (mut family_keys, mut people_keys): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-    let (mut older_families, mut older_people): (Vec<(&str, &str)>, Vec<(&str, &str)>) = (Vec::new(), Vec::new());
-    for family in families {
-        family_keys.push(&family.source_id);
-        for alias in &family.aliases {
-            older_families.push((alias, &family.source_id));
-        }
-        for person in &family.people {
-            people_keys.push(&person.source_id);
-            for alias in &person.aliases {
-                older_people.push((alias, &person.source_id));
-            }
-        }
-    }
-    family_keys.extend(older_families.iter().map(|older| older.0));
-    people_keys.extend(older_people.iter().map(|older| older.0));
-    let mut known = store::known(db, release.dataset_id, &family_keys, &people_keys).await?;
-    // While index keys are changed, a record may still be known by the key that it had.
-    for (alias, key) in older_families {
-        if let Some(found) = known.families.remove(alias) {
-            known.families.entry(key.to_owned()).or_insert(found);
-        }
-    }
-    for (alias, key) in older_people {
-        if let Some(found) = known.people.remove(alias) {
-            known.people.entry(key.to_owned()).or_insert(found);
-        }
-    }
-    Ok(known)
-}
-
-/// A batch with the ids of our records.
-struct Identified {
-    families: Vec<ImportFamily>,
-    sources: Sources,
-    ranked: Ranked,
-    remarks: Vec<Remark>,
-}
-
-fn identify(families: &[Family], known: &Known) -> Identified {
-    let mut out = Identified {
-        families: Vec::with_capacity(families.len()),
-        sources: Sources::default(),
-        ranked: Ranked::default(),
-        remarks: Vec::new(),
-    };
-    for family in families {
-        let on_record = known.families.get(&family.source_id).copied();
-        let id = on_record.unwrap_or_else(new_id);
-        let members = family.people.iter().map(|person| member(person, id, known, &mut out.sources, &mut out.remarks)).collect();
-        if let Some(decile) = family.decile {
-            out.ranked.families.push(id);
-            out.ranked.deciles.push(i16::from(decile));
-            out.ranked.percentiles.push(family.percentile.map(i16::from));
-        }
-        out.sources.family_keys.push(family.source_id.clone());
-        out.sources.families.push(id);
-        let (region, address, attributes) = (family.region.clone(), family.address.clone(), family.attributes.clone());
-        out.families.push(ImportFamily { id, known: on_record.is_some(), region, address, attributes, members });
-    }
-    out
-}
-
-fn member(person: &Person, family: Uuid, known: &Known, sources: &mut Sources, remarks: &mut Vec<Remark>) -> ImportMember {
-    let on_record = known.people.get(&person.source_id).copied();
-    let id = on_record.map_or_else(new_id, |(member, _)| member);
-    if on_record.is_some_and(|(_, theirs)| theirs != family) {
-        let (code, reason) = faults::PERSON_ELSEWHERE;
-        remarks.push(Remark { place: person.place.clone(), column: None, code, reason, severity: Severity::Warning });
-    }
-    sources.people_keys.push(person.source_id.clone());
-    sources.people.push(id);
-    sources.dukcapil.push(person.dukcapil_match);
-    ImportMember {
-        id,
-        known: on_record.is_some(),
-        name: person.name.clone(),
-        relation: person.relation,
-        sex: person.sex,
-        birth_date: person.birth_date,
-        marital_status: person.marital_status.map(str::to_owned),
-        occupation: person.occupation.map(str::to_owned),
-        education: person.education.map(str::to_owned),
-        nik: person.nik.clone(),
-    }
 }

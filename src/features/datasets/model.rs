@@ -60,6 +60,26 @@ words! {
 }
 
 words! {
+    /// What became of a family between two releases.
+    DiffKind {
+        /// It entered.
+        Entered "entered",
+        /// It left.
+        Left "left",
+        /// Something else is stated of it.
+        Changed "changed",
+        /// It is in a higher decile.
+        DecileUp "decile_up",
+        /// It is in a lower decile.
+        DecileDown "decile_down",
+        /// It is in another village.
+        MovedVillage "moved_village",
+        /// It is stated as before.
+        Unchanged "unchanged",
+    }
+}
+
+words! {
     /// How a stated NIK was judged.
     NikState {
         /// It keeps the rules of the number.

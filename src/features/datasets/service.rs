@@ -11,12 +11,14 @@ use uuid::Uuid;
 
 use super::jobs::{KIND, UNIT};
 use super::model::{Rejects, ReleaseMode, ReleaseState};
-use super::profile::{Profile, shipped};
-use super::store::{self, Dataset, Release};
+use super::profile::{FamilyKey, Profile, shipped};
+use super::store::{self, Dataset, Job, Pair, Release};
+use crate::features::beneficiaries;
 use crate::platform::Services;
 use crate::platform::changes::Change;
 use crate::platform::config::Config;
 use crate::platform::db::{Scoped, Tx};
+use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Error, FieldError, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::jobs::enqueue;
@@ -112,6 +114,51 @@ pub async fn deliver(mut tx: Tx, dataset: &Dataset, delivery: Delivery, file: Sp
         std::fs::remove_file(folder.join(left.to_string())).ok();
     }
     Ok((release, true))
+}
+
+/// Takes a release back: its ranks no longer count, its statements stay. Tells the release and every family whose rank this
+/// changes.
+pub async fn withdraw(mut tx: Tx, id: Uuid, read: IfGiven, reason: String) -> Result<(Release, Option<Job>)> {
+    let (release, job) = store::find_release(&tx, id).await?;
+    // An import of the same dataset ranks the same families.
+    store::lock(&tx, release.dataset_id).await?;
+    let old = store::release_to_change(&tx, id).await?;
+    read.demand(old.version)?;
+    if !old.state().may_withdraw() {
+        return Err(Code::StepNotAllowed.into());
+    }
+    let new = store::withdraw(&mut tx, id, &reason).await?;
+    let families = store::unrank(&mut tx, id).await?;
+    let mut changes = beneficiaries::reranked(&mut tx, &families).await?;
+    changes.push(Change::turned(ReleaseState::Withdrawn.name(), &old, &new).because(Some(reason)));
+    tx.commit_all(changes).await?;
+    Ok((new, job))
+}
+
+/// Two releases that can be compared, each with its dataset: whole ones that were kept, whose families go by the same keys.
+pub async fn comparable(db: &impl Scoped, release: Uuid, against: Uuid) -> Result<(Pair, [Uuid; 2])> {
+    let (one, _) = store::find_release(db, release).await?;
+    let (other, _) = store::find_release(db, against).await.map_err(|error| match error.code() {
+        Code::NotFound => Error::field("against", "not_found", "There is no such release, or it lies outside your regions."),
+        _ => error,
+    })?;
+    let pair = Pair { release, against };
+    let by_card = |release: &Release| profile_of(&release.profile).is_ok_and(|profile| profile.family_key == FamilyKey::KkNumber);
+    let same_keys = by_card(&one) == by_card(&other) && (by_card(&one) || one.dataset_id == other.dataset_id);
+    let kept = store::kept(db, pair).await?;
+    // A dry run keeps nothing, and neither did releases of before statements were kept.
+    let whole = |release: &Release| {
+        let state = release.state();
+        let ended = state.may_withdraw() || state == ReleaseState::Withdrawn;
+        ended && (release.families == 0 || kept.iter().any(|kept| kept.release_id == release.id))
+    };
+    if !same_keys || !whole(&one) || !whole(&other) {
+        return Err(Code::ReleasesNotComparable.into());
+    }
+    if kept.iter().any(|one| kept.iter().any(|other| one.key != other.key)) {
+        return Err(Code::KeysRotating.into());
+    }
+    Ok((pair, [one.dataset_id, other.dataset_id]))
 }
 
 /// How long a file may lie in the spool before its transaction must be over.

@@ -19,10 +19,12 @@ use crate::platform::error::{Code, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::schema::{datasets, jobs, release_rejects, releases};
 
+mod compare;
 mod import;
 mod statements;
 
-pub use import::{Known, Ranked, Sources, insert_ranks, keep_sources, known};
+pub use compare::{Compared, Pair, by_village as diff_by_village, families as diff_families, kept, totals as diff_totals};
+pub use import::{Known, Ranked, Sources, insert_ranks, keep_sources, known, unrank};
 pub use statements::{
     insert_rejected_rows, insert_statements, rejected_rows, reseal_rejected_rows, reseal_statements, statements, statements_by_id,
 };
@@ -378,6 +380,32 @@ pub async fn count(tx: &mut Tx, id: Uuid, counts: Counts) -> Result<()> {
         .execute(&mut tx.on())
         .await?;
     Ok(())
+}
+
+/// One release to withdraw, locked. The caller holds its dataset's lock.
+pub async fn release_to_change(tx: &Tx, id: Uuid) -> Result<Release> {
+    Ok(releases::table
+        .select(Release::as_select())
+        .filter(tx.scope().within(releases::region_code))
+        .filter(releases::id.eq(id))
+        .for_no_key_update()
+        .first(&mut tx.on())
+        .await?)
+}
+
+/// Takes a release back.
+pub async fn withdraw(tx: &mut Tx, id: Uuid, reason: &str) -> Result<Release> {
+    let release = releases::table.filter(tx.scope().within(releases::region_code)).filter(releases::id.eq(id));
+    Ok(diesel::update(release)
+        .set((
+            releases::state.eq(ReleaseState::Withdrawn.name()),
+            releases::withdrawn_because.eq(reason),
+            releases::version.eq(releases::version + 1),
+            releases::updated_at.eq(diesel::dsl::now),
+        ))
+        .returning(Release::as_returning())
+        .get_result(&mut tx.on())
+        .await?)
 }
 
 /// Gives a release its last state, once.

@@ -476,3 +476,24 @@ async fn update_people(tx: &Tx, rows: Vec<Member>) -> Result<()> {
     .await?;
     Ok(())
 }
+
+#[derive(QueryableByName)]
+struct Renewed {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Text)]
+    region_code: String,
+}
+
+/// Families whose rank changed without a statement of theirs: each is a version further, for its rank is shown with it.
+/// Gives a change for each.
+pub async fn reranked(tx: &mut Tx, families: &[Uuid]) -> Result<Vec<Change>> {
+    let rows: Vec<Renewed> = diesel::sql_query(
+        "UPDATE beneficiaries SET version = version + 1, updated_at = now() WHERE id = ANY($1) RETURNING id, region_code",
+    )
+    .bind::<Array<SqlUuid>, _>(families)
+    .load(&mut tx.on())
+    .await?;
+    let told = |row: Renewed| Change::new(Family::RESOURCE, row.id, RegionCode::stored(&row.region_code), "reranked");
+    Ok(rows.into_iter().map(told).collect())
+}

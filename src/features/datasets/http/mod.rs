@@ -1,6 +1,8 @@
 //! Datasets and releases over HTTP.
 
 mod datasets;
+mod diff;
+mod profiles;
 mod releases;
 
 use crate::platform::api::Api;
@@ -9,4 +11,6 @@ use crate::platform::api::Api;
 pub fn operations(api: &mut Api) {
     datasets::operations(api);
     releases::operations(api);
+    diff::operations(api);
+    profiles::operations(api);
 }

@@ -14,16 +14,17 @@ use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{CsvFile, Delivered, Found, Page, Resource};
 use crate::platform::api::{Api, BASE};
+use crate::platform::edit::IfGiven;
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{DatasetsRead, DatasetsWrite};
 use crate::platform::upload::Upload;
-use crate::platform::valid::printable;
+use crate::platform::valid::{Valid, printable};
 
 pub(super) fn operations(api: &mut Api) {
     api.feature("releases", "Releases: delivered files of a dataset, and what became of their rows");
-    mount!(api, list, create, fetch, rejects, download);
+    mount!(api, list, create, fetch, withdraw, rejects, download);
 }
 
 /// What became of the rows; each name carries the unit.
@@ -332,6 +333,31 @@ fn demand_profile(form: &ReleaseForm) -> Result<()> {
 #[utoipa::path(get, path = "/releases/{id}")]
 async fn fetch(access: Access<DatasetsRead>, Path(id): Path<Uuid>) -> Result<Found<ReleaseOut>> {
     Ok(Found(store::find_release(&access.read().await?, id).await?.into()))
+}
+
+/// Why a release is taken back.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ReleaseWithdrawal {
+    /// The reason. Write no names here.
+    #[validate(length(min = 1, max = 300), custom(function = printable))]
+    #[schema(min_length = 1, max_length = 300)]
+    reason: String,
+}
+
+/// Withdraw a release
+///
+/// From imported, kept or validated. Its ranks no longer count: of each family the newest release that is left gives the
+/// current decile, and the feed tells each family `reranked`. Families stay, and so do the statements, for those who audit.
+/// The same file may then be sent again.
+#[utoipa::path(post, path = "/releases/{id}/withdraw")]
+async fn withdraw(
+    access: Access<DatasetsWrite>,
+    Path(id): Path<Uuid>,
+    read: IfGiven,
+    Valid(body): Valid<ReleaseWithdrawal>,
+) -> Result<Found<ReleaseOut>> {
+    Ok(Found(service::withdraw(access.write().await?, id, read, body.reason).await?.into()))
 }
 
 /// List a release's rejects and warnings

@@ -129,3 +129,32 @@ pub async fn insert_ranks(tx: &mut Tx, release: &Release, ranked: &Ranked) -> Re
     .await?;
     Ok(())
 }
+
+#[derive(QueryableByName)]
+struct Unranked {
+    #[diesel(sql_type = SqlUuid)]
+    beneficiary_id: Uuid,
+}
+
+/// The ranks of a withdrawn release no longer count: of each family the newest release that is left gives its current
+/// rank. Names the families whose rank this changes.
+pub async fn unrank(tx: &mut Tx, release: Uuid) -> Result<Vec<Uuid>> {
+    let unranked: Vec<Unranked> =
+        diesel::sql_query("UPDATE welfare_ranks SET current = false WHERE release_id = $1 AND current RETURNING beneficiary_id")
+            .bind::<SqlUuid, _>(release)
+            .load(&mut tx.on())
+            .await?;
+    let families: Vec<Uuid> = unranked.into_iter().map(|row| row.beneficiary_id).collect();
+    diesel::sql_query(
+        "UPDATE welfare_ranks w SET current = true
+           FROM (SELECT DISTINCT ON (r.beneficiary_id) r.beneficiary_id, r.release_id
+                   FROM welfare_ranks r JOIN releases e ON e.id = r.release_id
+                  WHERE r.beneficiary_id = ANY($1) AND e.state <> 'withdrawn'
+                  ORDER BY r.beneficiary_id, coalesce(e.reference_date, e.received_on) DESC, e.received_on DESC, e.id DESC) newest
+          WHERE w.release_id = newest.release_id AND w.beneficiary_id = newest.beneficiary_id",
+    )
+    .bind::<Array<SqlUuid>, _>(&families)
+    .execute(&mut tx.on())
+    .await?;
+    Ok(families)
+}

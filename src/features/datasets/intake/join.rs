@@ -1,0 +1,286 @@
+//! Rows joined to families: whose row it is, what it adds, and what the whole file says against it.
+
+use std::collections::{HashMap, HashSet};
+
+use super::super::keys::{self, KeyKind};
+use super::super::model::{attributes_of, faults, relation_of};
+use super::super::profile::FamilyKey;
+use super::super::statement::RawRow;
+use super::super::values::{FamilyRecord, Individual, Outcome, PersonRecord, VillageName};
+use super::{Family, Out, Person, Place, Standard, Stop};
+use crate::features::beneficiaries::{Attributes, Relation};
+use crate::platform::error::Error;
+use crate::platform::ids::RegionCode;
+use crate::platform::sensitive::{KkNumber, Nik};
+
+/// A family whose rows are not all read.
+#[derive(Default)]
+pub(super) struct Open {
+    /// Its own row, where the file has one.
+    place: Option<Place>,
+    key: Option<KeyKind>,
+    aliases: Vec<String>,
+    stated: Option<Stated>,
+    /// The head's row has spoken.
+    settled: bool,
+    people: Vec<Person>,
+    rows: Vec<RawRow>,
+}
+
+/// What is stated about the family itself.
+struct Stated {
+    region: RegionCode,
+    kk: Option<KkNumber>,
+    address: Option<String>,
+    decile: Option<u8>,
+    percentile: Option<u8>,
+    attributes: Attributes,
+}
+
+pub(super) struct Join<'a> {
+    pub standard: &'a Standard,
+    pub out: Out<'a>,
+    pub open: HashMap<String, Open>,
+    pub seen: HashSet<Box<str>>,
+    /// The file has no rows of families: a family is what its head's row says.
+    pub from_people: bool,
+}
+
+impl Join<'_> {
+    fn region(&self, code: &str) -> Result<RegionCode, faults::Fault> {
+        let region = RegionCode::parse(code).ok_or(faults::REGION_UNKNOWN)?;
+        if !self.standard.region.contains(&region) {
+            return Err(faults::REGION_FOREIGN);
+        }
+        if self.standard.villages.codes.contains(region.as_str()) { Ok(region) } else { Err(faults::REGION_UNKNOWN) }
+    }
+
+    /// The village that a row names, by its code or its name.
+    fn village(&self, code: Option<&str>, name: Option<&VillageName>) -> Option<Result<RegionCode, faults::Fault>> {
+        match (code.filter(|code| !code.is_empty()), name) {
+            (Some(code), _) => Some(self.region(code)),
+            (None, Some(name)) => Some(self.standard.villages.named(name).ok_or(faults::REGION_UNCLEAR)),
+            (None, None) => None,
+        }
+    }
+
+    /// The key of a person's family, with what it is and what it was under older index keys.
+    pub fn key(&self, person: &PersonRecord) -> Result<(String, KeyKind, Vec<String>), Error> {
+        let keys = &self.standard.keys;
+        match (self.standard.profile.family_key, &person.kk_number) {
+            (FamilyKey::Stated, _) => Ok((person.source_family_id.clone(), KeyKind::Stated, Vec::new())),
+            (FamilyKey::KkNumber, Some(kk)) => Ok((keys::of_card(keys, kk)?, KeyKind::Card, keys::older_of_card(keys, kk)?)),
+            (FamilyKey::KkNumber, None) => {
+                let region = self.village(person.region_code.as_deref(), person.village.as_ref()).and_then(Result::ok);
+                let region = region.as_ref().map(RegionCode::as_str).unwrap_or_default();
+                let Individual { name, nik, birth_date, .. } = &person.person;
+                let nik = nik.as_ref().map(Nik::expose);
+                let key = keys::of_single(keys, region, nik, name, *birth_date)?;
+                Ok((key, KeyKind::Single, keys::older_of_single(keys, region, nik, name, *birth_date)?))
+            }
+        }
+    }
+
+    /// Takes a family's row; gives its key when it was accepted.
+    pub fn family(&mut self, raw: RawRow, outcome: Outcome<FamilyRecord>, alone: bool) -> Result<Option<String>, Stop> {
+        let place = raw.place();
+        let (family, warnings) = match outcome {
+            Ok(accepted) => accepted,
+            Err(rejects) => {
+                self.out.refuse(raw, rejects);
+                return Ok(None);
+            }
+        };
+        let region = match self.village(Some(&family.region_code), family.village.as_ref()).unwrap_or(Err(faults::REGION_UNKNOWN)) {
+            Ok(region) => region,
+            Err(fault) => {
+                self.out.refuse_row(raw, fault);
+                return Ok(None);
+            }
+        };
+        let keys = &self.standard.keys;
+        let (id, key, aliases) = match (self.standard.profile.family_key, &family.kk_number) {
+            (FamilyKey::Stated, _) => (family.source_family_id, KeyKind::Stated, Vec::new()),
+            (FamilyKey::KkNumber, Some(kk)) => (keys::of_card(keys, kk)?, KeyKind::Card, keys::older_of_card(keys, kk)?),
+            // Without a card nothing tells this row's family from another's.
+            (FamilyKey::KkNumber, None) => {
+                self.out.refuse_row(raw, faults::CARD_MISSING);
+                return Ok(None);
+            }
+        };
+        if self.open.contains_key(&id) {
+            self.out.refuse_row(raw, faults::FAMILY_DUPLICATE);
+            return Ok(None);
+        }
+        self.out.warn(&place, warnings);
+        // A list of families alone names one person of each: its head.
+        let people = if alone { vec![head_of(&id, &aliases, &place, family.head)] } else { Vec::new() };
+        let stated = Stated {
+            region,
+            kk: family.kk_number,
+            address: family.address,
+            decile: family.decile,
+            percentile: family.percentile,
+            attributes: attributes_of(&family.living, family.aid, family.stunting_risk),
+        };
+        let rows = vec![raw];
+        let open = Open { place: Some(place), key: Some(key), aliases, stated: Some(stated), settled: true, people, rows };
+        self.open.insert(id.clone(), open);
+        Ok(Some(id))
+    }
+
+    /// Takes a person's row; gives the key of the family that it speaks of, whatever became of the row.
+    pub fn person(&mut self, raw: RawRow, outcome: Outcome<PersonRecord>) -> Result<Option<String>, Stop> {
+        let (person, warnings) = match outcome {
+            Ok(accepted) => accepted,
+            Err(rejects) => {
+                self.out.refuse(raw, rejects);
+                return Ok(None);
+            }
+        };
+        let place = raw.place();
+        let (family, key, aliases) = self.key(&person)?;
+        match self.joined(&place, &family, (key, aliases), person) {
+            Ok(()) => {
+                if let Some(open) = self.open.get_mut(&family) {
+                    open.rows.push(raw);
+                }
+                self.out.warn(&place, warnings);
+            }
+            Err(fault) => self.out.refuse_row(raw, fault),
+        }
+        Ok(Some(family))
+    }
+
+    fn joined(
+        &mut self,
+        place: &Place,
+        family: &str,
+        (key, aliases): (KeyKind, Vec<String>),
+        person: PersonRecord,
+    ) -> Result<(), faults::Fault> {
+        let named = self.village(person.region_code.as_deref(), person.village.as_ref());
+        let stated_region = if self.from_people { named.transpose()? } else { None };
+        let PersonRecord { source_person_id, person: who, relation, marital_status, mother_name, kk_number, address, .. } = person;
+        if !self.from_people && !self.open.contains_key(family) {
+            return Err(faults::FAMILY_MISSING);
+        }
+        let made = source_person_id.is_none();
+        let person_key = |family: &str| keys::of_person(family, &who.name, who.birth_date);
+        let source_id = source_person_id.unwrap_or_else(|| person_key(family));
+        if !self.seen.insert(source_id.as_str().into()) {
+            return Err(faults::PERSON_DUPLICATE);
+        }
+        let person_aliases = if made { aliases.iter().map(|alias| person_key(alias)).collect() } else { Vec::new() };
+        let open = self.open.entry(family.to_owned()).or_default();
+        let key = *open.key.get_or_insert(key);
+        open.aliases = aliases;
+        let mut relation = if key == KeyKind::Single { Relation::Head } else { relation_of(relation) };
+        if relation == Relation::Head && open.people.iter().any(|other| other.relation == Relation::Head) {
+            self.out.warn_row(place, faults::HEAD_DISPUTED);
+            relation = Relation::Other;
+        }
+        let heads = relation == Relation::Head;
+        match (&open.stated, &person.region_code) {
+            (Some(stated), Some(code)) if !self.from_people && stated.region.as_str() != code => {
+                self.out.warn_row(place, faults::REGION_DIFFERS);
+            }
+            // What the head's row says counts; until it is read, what the first row says.
+            (stated, _) if self.from_people && !open.settled && (heads || stated.is_none()) => {
+                open.settled = heads;
+                open.stated = stated_region.map(|region| Stated {
+                    region,
+                    kk: kk_number.clone(),
+                    address: address.clone(),
+                    decile: person.decile,
+                    percentile: person.percentile,
+                    attributes: attributes_of(&Default::default(), person.aid, person.stunting_risk),
+                });
+            }
+            _ => {}
+        }
+        let mut member = person_of(source_id, place, relation, who);
+        member.aliases = person_aliases;
+        member.made = made;
+        member.marital_status = marital_status;
+        member.mother_name = mother_name;
+        member.kk = kk_number;
+        member.address = address;
+        open.people.push(member);
+        Ok(())
+    }
+
+    /// All rows of the family are read: it leaves, or its rows are refused.
+    pub fn complete(&mut self, id: &str) -> Result<(), Stop> {
+        let Some((source_id, open)) = self.open.remove_entry(id) else { return Ok(()) };
+        let Open { place, key, aliases, stated, settled: _, people, rows } = open;
+        let has_head = people.iter().any(|person| person.relation == Relation::Head) || !self.standard.heads;
+        let own_row = i64::from(place.is_some() && people.iter().all(|person| Some(&person.place) != place.as_ref()));
+        let fault = match (stated, has_head) {
+            _ if people.is_empty() => faults::PEOPLE_MISSING,
+            (Some(stated), true) => {
+                let Stated { region, kk, address, decile, percentile, attributes } = stated;
+                let done = own_row.saturating_add(i64::try_from(people.len()).unwrap_or(i64::MAX));
+                let key = key.unwrap_or(KeyKind::Stated);
+                let family = Family { source_id, aliases, key, kk, region, address, decile, percentile, attributes, people, rows };
+                return self.out.family(family, done);
+            }
+            (_, false) => faults::HEAD_MISSING,
+            (None, true) => faults::REGION_UNKNOWN,
+        };
+        for raw in rows {
+            self.out.refuse_row(raw, fault);
+        }
+        Ok(())
+    }
+}
+
+impl RawRow {
+    pub(super) fn place(&self) -> Place {
+        Place { sheet: self.sheet.clone(), row: self.row }
+    }
+}
+
+fn person_of(source_id: String, place: &Place, relation: Relation, who: Individual) -> Person {
+    let Individual {
+        name,
+        nik,
+        nik_state,
+        nik_written,
+        dukcapil_match,
+        sex,
+        birth_date,
+        birth_place,
+        registry_status,
+        occupation,
+        education,
+    } = who;
+    Person {
+        source_id,
+        aliases: Vec::new(),
+        made: false,
+        place: place.clone(),
+        name,
+        relation,
+        sex,
+        birth_date,
+        marital_status: None,
+        occupation,
+        education,
+        nik,
+        nik_state,
+        nik_written,
+        birth_place,
+        mother_name: None,
+        kk: None,
+        address: None,
+        dukcapil_match,
+        registry_status,
+    }
+}
+
+fn head_of(family: &str, aliases: &[String], place: &Place, head: Individual) -> Person {
+    let key = |family: &str| keys::of_person(family, &head.name, head.birth_date);
+    let (source_id, aliases) = (key(family), aliases.iter().map(|alias| key(alias)).collect());
+    Person { aliases, made: true, ..person_of(source_id, place, Relation::Head, head) }
+}

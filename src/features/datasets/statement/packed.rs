@@ -1,0 +1,436 @@
+//! Packed, digested and sealed for its row, and opened again.
+//!
+//! The digest is an HMAC over what is stated in a canonical order, without rank, village, keys and places in the file: those
+//! are compared as columns, or do not matter. A field that is not stated leaves no trace in it, so that a later version which
+//! reads one field more finds the same digest where that field is empty.
+
+use std::borrow::Cow;
+use std::num::NonZero;
+
+use chrono::NaiveDate;
+use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use uuid::Uuid;
+use zeroize::Zeroizing;
+
+use super::super::intake::{Family, Person};
+use super::super::keys::{self, KeyKind};
+use super::super::model::{NikState, RegistryStatus};
+use super::{RawRow, StatedPerson, Statement};
+use crate::features::beneficiaries::{Attributes, Relation};
+use crate::platform::error::Result;
+use crate::platform::ids::{RegionCode, new_id};
+use crate::platform::seal::KeyRing;
+use crate::platform::sensitive::{KkNumber, Nik, Sex};
+
+/// The column that statements are sealed for.
+const COLUMN: &str = "statements.sealed";
+/// The column that refused rows are sealed for.
+const ROW_COLUMN: &str = "rejected_rows.sealed";
+/// What digests are made of; they meet nothing else.
+const CONTENT: &str = "statements.content";
+/// The first byte of what is sealed: deflated JSON.
+const PACKED: u8 = 1;
+/// What one statement may unpack to: far above a family of a thousand, far below a bomb.
+const UNPACKED: usize = 64 << 20;
+
+/// A row of the table, made ready.
+pub struct Sealed {
+    /// Record id.
+    pub id: Uuid,
+    /// See [`Statement::source_id`].
+    pub source_id: String,
+    /// The village.
+    pub region_code: String,
+    /// 1 to 10.
+    pub decile: Option<i16>,
+    /// 1 to 100.
+    pub percentile: Option<i16>,
+    /// How many people.
+    pub people: i32,
+    /// What "changed" is told by.
+    pub digest: Vec<u8>,
+    /// Everything.
+    pub sealed: Vec<u8>,
+}
+
+/// What is sealed. Names are short because each stands there once a person; they never change.
+#[derive(Serialize, Deserialize)]
+struct Content<'a> {
+    #[serde(rename = "j")]
+    key: KeyKind,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    address: Option<Cow<'a, str>>,
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    kk: Option<Cow<'a, str>>,
+    #[serde(rename = "f")]
+    attributes: Attributes,
+    #[serde(rename = "p")]
+    people: Vec<Told<'a>>,
+    #[serde(rename = "r", default)]
+    rows: Vec<Raw<'a>>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Told<'a> {
+    #[serde(rename = "i")]
+    source_id: Cow<'a, str>,
+    /// The key was made of what is stated.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    made: bool,
+    #[serde(rename = "s")]
+    sheet: Cow<'a, str>,
+    #[serde(rename = "w")]
+    row: u32,
+    #[serde(rename = "q")]
+    facts: Facts<'a>,
+}
+
+/// What counts as a statement about a person.
+#[derive(Serialize, Deserialize)]
+struct Facts<'a> {
+    #[serde(rename = "n")]
+    name: Cow<'a, str>,
+    #[serde(rename = "e")]
+    relation: Relation,
+    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
+    sex: Option<Sex>,
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    birth_date: Option<NaiveDate>,
+    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
+    birth_place: Option<Cow<'a, str>>,
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    mother_name: Option<Cow<'a, str>>,
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    nik: Option<Cow<'a, str>>,
+    #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
+    nik_written: Option<Cow<'a, str>>,
+    #[serde(rename = "t")]
+    nik_state: NikState,
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    kk: Option<Cow<'a, str>>,
+    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
+    address: Option<Cow<'a, str>>,
+    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
+    marital_status: Option<Cow<'a, str>>,
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    occupation: Option<Cow<'a, str>>,
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    education: Option<Cow<'a, str>>,
+    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
+    dukcapil_match: Option<bool>,
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    registry_status: Option<RegistryStatus>,
+}
+
+/// A row's cells as a list.
+#[derive(Serialize, Deserialize)]
+struct Raw<'a> {
+    #[serde(rename = "s")]
+    sheet: Cow<'a, str>,
+    #[serde(rename = "w")]
+    row: u32,
+    #[serde(rename = "c")]
+    cells: Cells<'a>,
+}
+
+struct Cells<'a>(Cow<'a, str>);
+
+impl Serialize for Cells<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
+        let mut list = to.serialize_seq(None)?;
+        for cell in self.0.split(RawRow::BETWEEN) {
+            list.serialize_element(cell)?;
+        }
+        list.end()
+    }
+}
+
+impl<'de> Deserialize<'de> for Cells<'_> {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
+        let cells = Vec::<Cow<'_, str>>::deserialize(from)?;
+        Ok(Cells(cells.join(&*RawRow::BETWEEN.to_string()).into()))
+    }
+}
+
+impl<'a> From<&'a RawRow> for Raw<'a> {
+    fn from(raw: &'a RawRow) -> Self {
+        Raw { sheet: Cow::Borrowed(&raw.sheet), row: raw.row, cells: Cells(Cow::Borrowed(&raw.joined)) }
+    }
+}
+
+impl From<Raw<'_>> for RawRow {
+    fn from(raw: Raw<'_>) -> Self {
+        RawRow { sheet: raw.sheet.as_ref().into(), row: raw.row, joined: raw.cells.0.as_ref().into() }
+    }
+}
+
+impl<'a> From<&'a Person> for Told<'a> {
+    fn from(person: &'a Person) -> Self {
+        let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
+        let facts = Facts {
+            name: Cow::Borrowed(&person.name),
+            relation: person.relation,
+            sex: person.sex,
+            birth_date: person.birth_date,
+            birth_place: text(&person.birth_place),
+            mother_name: text(&person.mother_name),
+            nik: person.nik.as_ref().map(|nik| Cow::Borrowed(nik.expose())),
+            nik_written: text(&person.nik_written),
+            nik_state: person.nik_state,
+            kk: person.kk.as_ref().map(|kk| Cow::Borrowed(kk.expose())),
+            address: text(&person.address),
+            marital_status: person.marital_status.map(Cow::Borrowed),
+            occupation: person.occupation.map(Cow::Borrowed),
+            education: person.education.map(Cow::Borrowed),
+            dukcapil_match: person.dukcapil_match,
+            registry_status: person.registry_status,
+        };
+        Told {
+            source_id: Cow::Borrowed(&person.source_id),
+            made: person.made,
+            sheet: Cow::Borrowed(&person.place.sheet),
+            row: person.place.row,
+            facts,
+        }
+    }
+}
+
+impl<'a> From<&'a Family> for Content<'a> {
+    fn from(family: &'a Family) -> Self {
+        Content {
+            key: family.key,
+            address: family.address.as_deref().map(Cow::Borrowed),
+            kk: family.kk.as_ref().map(|kk| Cow::Borrowed(kk.expose())),
+            attributes: family.attributes,
+            people: family.people.iter().map(Told::from).collect(),
+            rows: family.rows.iter().map(Raw::from).collect(),
+        }
+    }
+}
+
+impl Content<'_> {
+    /// The order of rows in a file says nothing, so people stand here in the order of what is said of them.
+    fn digest(&self, keys: &KeyRing, ranked: bool) -> Result<Vec<u8>> {
+        let mut people = Vec::with_capacity(self.people.len());
+        for person in &self.people {
+            people.push(Zeroizing::new(json(&person.facts)?));
+        }
+        people.sort_unstable_by(|one, other| one.as_slice().cmp(other.as_slice()));
+        // A family that was not ranked before is a change; another rank is told by itself.
+        let mut text = Zeroizing::new(json(&(ranked, &self.address, &self.kk, self.attributes))?);
+        for person in people {
+            text.extend_from_slice(&person);
+        }
+        Ok(keys.index(CONTENT, &text)?)
+    }
+}
+
+fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
+    Ok(serde_json::to_vec(value).map_err(|_| anyhow::anyhow!("a statement cannot be written as JSON"))?)
+}
+
+/// Packs texts one after another with one compressor: making one costs more than packing a family.
+struct Packer(Compress);
+
+impl Packer {
+    fn new() -> Packer {
+        Packer(Compress::new(Compression::fast(), false))
+    }
+
+    fn pack(&mut self, text: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+        let mut packed = Zeroizing::new(Vec::with_capacity(text.len() / 2 + 64));
+        packed.push(PACKED);
+        self.0.reset();
+        loop {
+            let rest = text.get(usize::try_from(self.0.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
+            let status = self.0.compress_vec(rest, &mut packed, FlushCompress::Finish);
+            match status.map_err(|_| anyhow::anyhow!("a statement cannot be packed"))? {
+                Status::StreamEnd => return Ok(packed),
+                Status::Ok | Status::BufError => packed.reserve(text.len() / 2 + 64),
+            }
+        }
+    }
+}
+
+fn unpacked(packed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let broken = || anyhow::anyhow!("a statement cannot be unpacked");
+    let Some((&PACKED, packed)) = packed.split_first() else { return Err(broken().into()) };
+    let mut text = Zeroizing::new(Vec::with_capacity(packed.len() * 4 + 256));
+    let mut stream = Decompress::new(false);
+    loop {
+        let rest = packed.get(usize::try_from(stream.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let before = (stream.total_in(), text.len());
+        let status = stream.decompress_vec(rest, &mut text, FlushDecompress::Finish).map_err(|_| broken())?;
+        let full = text.len() == text.capacity();
+        match status {
+            Status::StreamEnd => return Ok(text),
+            _ if full && text.len() < UNPACKED => {
+                let more = text.len();
+                text.reserve(more);
+            }
+            _ if before == (stream.total_in(), text.len()) => return Err(broken().into()),
+            _ => {}
+        }
+    }
+}
+
+/// Packs and seals what a batch states, on every processor; touches no database.
+pub fn prepare(keys: &KeyRing, families: &[Family]) -> Result<Vec<Sealed>> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
+    let share = families.len().div_ceil(threads).max(1);
+    // Ids rise in the order of the file, whichever thread is done first.
+    let ids: Vec<Uuid> = families.iter().map(|_| new_id()).collect();
+    let sealed: Vec<Result<Vec<Sealed>>> = std::thread::scope(|scope| {
+        let parts: Vec<_> = families
+            .chunks(share)
+            .zip(ids.chunks(share))
+            .map(|(families, ids)| {
+                scope.spawn(move || {
+                    let mut packer = Packer::new();
+                    families.iter().zip(ids).map(|(family, id)| seal(keys, &mut packer, family, *id)).collect::<Result<Vec<_>>>()
+                })
+            })
+            .collect();
+        parts.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(anyhow::anyhow!("sealing panicked").into()))).collect()
+    });
+    Ok(sealed.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+fn seal(keys: &KeyRing, packer: &mut Packer, family: &Family, id: Uuid) -> Result<Sealed> {
+    let content = Content::from(family);
+    let packed = packer.pack(&Zeroizing::new(json(&content)?))?;
+    Ok(Sealed {
+        id,
+        source_id: family.source_id.clone(),
+        region_code: family.region.as_str().to_owned(),
+        decile: family.decile.map(i16::from),
+        percentile: family.percentile.map(i16::from),
+        people: i32::try_from(family.people.len()).unwrap_or(i32::MAX),
+        digest: content.digest(keys, family.decile.is_some())?,
+        sealed: keys.seal(COLUMN, id, &packed)?,
+    })
+}
+
+fn content(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Content<'static>> {
+    let text = unpacked(&keys.open(COLUMN, id, sealed)?)?;
+    Ok(serde_json::from_slice(&text).map_err(|_| anyhow::anyhow!("statement {id} holds something sealed that is no statement"))?)
+}
+
+/// A row of the table with everything it says.
+pub fn open(keys: &KeyRing, row: Sealed) -> Result<Statement> {
+    let Sealed { id, source_id, region_code, decile, percentile, people: _, digest: _, sealed } = row;
+    let Content { key: _, address, kk, attributes, people, rows } = content(keys, id, &sealed)?;
+    let small = |number: Option<i16>| number.and_then(|number| u8::try_from(number).ok());
+    Ok(Statement {
+        id,
+        source_id,
+        region: RegionCode::stored(&region_code),
+        decile: small(decile),
+        percentile: small(percentile),
+        address: address.map(Cow::into_owned),
+        kk: kk.and_then(|kk| KkNumber::parse(&kk).ok()),
+        attributes,
+        people: people.into_iter().enumerate().map(|(at, told)| stated(at, told)).collect(),
+        rows: rows.into_iter().map(RawRow::from).collect(),
+    })
+}
+
+fn stated(at: usize, told: Told<'_>) -> StatedPerson {
+    let Told { source_id, made: _, sheet, row, facts } = told;
+    let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
+    StatedPerson {
+        ordinal: u16::try_from(at).unwrap_or(u16::MAX),
+        source_id: source_id.into_owned(),
+        sheet: sheet.into_owned(),
+        row,
+        name: facts.name.into_owned(),
+        relation: facts.relation,
+        sex: facts.sex,
+        birth_date: facts.birth_date,
+        birth_place: own(facts.birth_place),
+        mother_name: own(facts.mother_name),
+        nik: facts.nik.and_then(|nik| Nik::parse(&nik).ok()),
+        nik_written: own(facts.nik_written),
+        nik_state: facts.nik_state,
+        kk: facts.kk.and_then(|kk| KkNumber::parse(&kk).ok()),
+        address: own(facts.address),
+        marital_status: own(facts.marital_status),
+        occupation: own(facts.occupation),
+        education: own(facts.education),
+        dukcapil_match: facts.dukcapil_match,
+        registry_status: facts.registry_status,
+    }
+}
+
+/// A statement under the current keys, and where keys that were made of numbers lead to now.
+pub struct Renewed {
+    /// The row.
+    pub row: Sealed,
+    /// The family's key before and after.
+    pub family: (String, String),
+    /// The people's made keys before and after.
+    pub people: Vec<(String, String)>,
+}
+
+/// Brings a statement under the current keys; none where it rests under them already.
+pub fn renewed(keys: &KeyRing, packer: &mut Renewer, row: Sealed) -> Result<Option<Renewed>> {
+    if keys.is_current(&row.sealed) && keys.index_is_current(&row.digest) {
+        return Ok(None);
+    }
+    let mut content = content(keys, row.id, &row.sealed)?;
+    let digest = content.digest(keys, row.decile.is_some())?;
+    let before = row.source_id.clone();
+    let after = match (content.key, content.people.first()) {
+        (KeyKind::Card, _) => match content.kk.as_deref().and_then(|kk| KkNumber::parse(kk).ok()) {
+            Some(kk) => keys::of_card(keys, &kk)?,
+            None => before.clone(),
+        },
+        (KeyKind::Single, Some(one)) => {
+            keys::of_single(keys, &row.region_code, one.facts.nik.as_deref(), &one.facts.name, one.facts.birth_date)?
+        }
+        _ => before.clone(),
+    };
+    let mut people = Vec::new();
+    if after != before {
+        for told in content.people.iter_mut().filter(|told| told.made) {
+            let renewed = keys::of_person(&after, &told.facts.name, told.facts.birth_date);
+            people.push((told.source_id.to_string(), renewed.clone()));
+            told.source_id = renewed.into();
+        }
+    }
+    let sealed = keys.seal(COLUMN, row.id, &*packer.0.pack(&Zeroizing::new(json(&content)?))?)?;
+    let row = Sealed { source_id: after.clone(), digest, sealed, ..row };
+    Ok(Some(Renewed { row, family: (before, after), people }))
+}
+
+/// What [`renewed`] packs with.
+pub struct Renewer(Packer);
+
+impl Renewer {
+    /// One for many statements.
+    pub fn new() -> Renewer {
+        Renewer(Packer::new())
+    }
+}
+
+/// Seals the cells of a refused row.
+pub fn seal_row(keys: &KeyRing, id: Uuid, raw: &RawRow) -> Result<Vec<u8>> {
+    Ok(keys.seal(ROW_COLUMN, id, &Zeroizing::new(json(&Raw::from(raw))?))?)
+}
+
+/// The cells of a refused row.
+pub fn open_row(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<RawRow> {
+    let text = keys.open(ROW_COLUMN, id, sealed)?;
+    let raw: Raw<'_> = serde_json::from_slice(&text).map_err(|_| anyhow::anyhow!("row {id} holds something sealed that is no row"))?;
+    Ok(raw.into())
+}
+
+/// A refused row under the current key; none where it rests under it already.
+pub fn renewed_row(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Option<Vec<u8>>> {
+    if keys.is_current(sealed) {
+        return Ok(None);
+    }
+    Ok(Some(keys.seal(ROW_COLUMN, id, &keys.open(ROW_COLUMN, id, sealed)?)?))
+}
