@@ -53,6 +53,8 @@ struct Tables {
 #[derive(Debug, Clone)]
 pub struct Spelling {
     nulls: HashSet<Vec<u8>>,
+    /// The lengths that a null word may have, as bits, per first letter: nearly every cell is decided by this table.
+    null_lengths: Vec<u32>,
     titles: HashSet<Vec<u8>>,
     dotted: HashSet<Vec<u8>>,
     connectors: HashSet<Vec<u8>>,
@@ -87,8 +89,17 @@ impl Spelling {
                 forms.insert(codes(word), codes(to));
             }
         }
+        let nulls: HashSet<Vec<u8>> = tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect();
+        let mut null_lengths = vec![0u32; 256];
+        for word in &nulls {
+            let lengths = word.first().and_then(|&first| null_lengths.get_mut(usize::from(first)));
+            if let Some(lengths) = lengths {
+                *lengths |= 1 << word.len().min(31);
+            }
+        }
         Ok(Self {
-            nulls: tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect(),
+            nulls,
+            null_lengths,
             titles: set(tables.titles),
             dotted: set(tables.dotted),
             connectors: set(tables.connectors),
@@ -107,7 +118,11 @@ impl Spelling {
         if cell.is_empty() {
             return true;
         }
-        let mut short = [0u8; 24];
+        let first = cell.bytes().next().unwrap_or_default().to_ascii_uppercase();
+        if self.null_lengths.get(usize::from(first)).copied().unwrap_or_default() & (1 << cell.len().min(31)) == 0 {
+            return false;
+        }
+        let mut short = [0u8; 31];
         let Some(space) = short.get_mut(..cell.len()) else { return false };
         for (to, from) in space.iter_mut().zip(cell.bytes()) {
             *to = from.to_ascii_uppercase();
@@ -208,15 +223,17 @@ pub struct Normaliser<'a> {
     buffer: Vec<u8>,
     found: Vec<(u32, bool)>,
     out: Words,
+    /// Whole cells met before, by hash: mothers, places and streets come again and again. What they became is kept by the register.
+    pub(super) cells: HashMap<u64, [u64; 3], FixedState>,
 }
 
-/// Past this many different words a worker forgets them all and begins anew: the bound of its memory.
-const REMEMBERED: usize = 200_000;
+/// Past this many different words (or cells) a worker forgets them all and begins anew: the bound of its memory.
+pub(super) const REMEMBERED: usize = 250_000;
 
 impl<'a> Normaliser<'a> {
     /// A worker's normaliser.
     pub fn new(spelling: &'a Spelling) -> Self {
-        Self { spelling, words: HashMap::default(), known: Vec::new(), buffer: Vec::new(), found: Vec::new(), out: Words::default() }
+        Self { spelling, words: HashMap::default(), known: Vec::new(), buffer: Vec::new(), found: Vec::new(), out: Words::default(), cells: HashMap::default() }
     }
 
     /// Whether a cell says "unknown".
