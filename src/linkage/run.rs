@@ -341,13 +341,20 @@ impl Engine {
         let parts = crew.chunks(rows, |range| {
             let mut lefts = Vec::new();
             let mut of = Vec::new();
+            let mut early = 0u64;
             for l in range {
                 let row = left.row(l);
-                for &r in candidates.of(l) {
+                let list = candidates.of(l);
+                for (n, &r) in list.iter().enumerate() {
+                    // The row after next is asked for early, so that it is there when its turn comes.
+                    if let Some(&ahead) = list.get(n + 3) {
+                        early ^= right.slot(ahead, 0) ^ right.slot(ahead, self.layout.stride - 1);
+                    }
                     lefts.push(l);
                     of.push(self.scheme.pattern(row, right.row(r)));
                 }
             }
+            std::hint::black_box(early);
             (lefts, of)
         })?;
         let mut lefts = Vec::with_capacity(candidates.rights.len());
@@ -371,7 +378,8 @@ impl Engine {
         let parts = crew.chunks(rows, |range| {
             let mut out = Vec::new();
             for l in range {
-                out.extend(patterns.candidates.of(l).iter().map(|&r| support.level(left, right, l, r) as u64));
+                let relatives = support.of(left, l);
+                out.extend(patterns.candidates.of(l).iter().map(|&r| relatives.level(right, r) as u64));
             }
             out
         })?;
