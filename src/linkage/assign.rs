@@ -8,11 +8,11 @@ use super::calibrate::Calibration;
 use super::run::Zone;
 
 /// Pairs below these odds (as a weight) neither win nor take anything away.
-pub const FLOOR: f64 = -12.0;
+pub const FLOOR: f64 = -8.0;
 /// Weights are cut off here; more certainty than one in a thousand milliards is not believable.
 pub const CEILING: f64 = 40.0;
 /// Rounds of messages; components are small and messages settle in three or four.
-const ROUNDS: usize = 6;
+const ROUNDS: usize = 4;
 
 /// A pair that is worth solving for.
 #[derive(Debug, Clone, Copy)]

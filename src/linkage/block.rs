@@ -138,8 +138,10 @@ impl Plan {
             if id == 0 {
                 continue;
             }
-            rule(0, &[id]);
             let digits = digits_of(id);
+            if !structured || digits != 16 {
+                rule(0, &[id]);
+            }
             if structured && digits == 16 {
                 // Without the last digit, and without the serial.
                 rule(1, &[id >> 4, 1]);
@@ -164,8 +166,11 @@ impl Plan {
         rule(4, &[f.day, f.last]);
         rule(5, &[f.day, f.place]);
         rule(6, &[f.day, f.kin_first]);
-        rule(7, &[f.name, f.year]);
-        rule(8, &[f.name, f.place]);
+        if f.sound == 0 {
+            // With a sound these are covered by it.
+            rule(7, &[f.name, f.year]);
+            rule(8, &[f.name, f.place]);
+        }
         rule(9, &[f.first, f.year, f.place]);
         rule(9, &[f.last, f.year, f.place]);
         rule(10, &[f.first, f.kin_first, f.district]);
@@ -250,7 +255,7 @@ struct Filter {
 
 impl Filter {
     fn new(keys: usize) -> Self {
-        let bits = (keys / 4).next_power_of_two().max(64).trailing_zeros();
+        let bits = (keys / 8).next_power_of_two().max(64).trailing_zeros();
         Self { words: vec![0; 1 << bits], shift: 64 - bits }
     }
 

@@ -539,14 +539,15 @@ struct Shared {
     letters: usize,
 }
 
-fn shared_words(a: Cell<'_>, b: Cell<'_>) -> Shared {
+/// `near` says whether misspelt words are looked for: hopeless where the whole names have little in common.
+fn shared_words(a: Cell<'_>, b: Cell<'_>, near: bool) -> Shared {
     // The name with fewer words is walked; with equally many the smaller one, for symmetry.
     let (a, b) = if (a.len(), a.letters) <= (b.len(), b.letters) { (a, b) } else { (b, a) };
     let mut out = Shared { equal: 0, initial: 0, similar: 0, short_form: false, of: a.len(), letters: 0 };
     let mut taken = 0u32;
     let mut open = 0u32;
     for (n, word) in a.words().enumerate() {
-        match b.words().enumerate().find(|(at, other)| taken & (1 << at) == 0 && *other == word) {
+        match b.words().enumerate().find(|(at, other)| taken & (1 << at) == 0 && same(other, word)) {
             Some((at, _)) => {
                 taken |= 1 << at;
                 out.equal += 1;
@@ -568,7 +569,7 @@ fn shared_words(a: Cell<'_>, b: Cell<'_>) -> Shared {
             if short.len() >= 3 && long.len() > short.len() && (long.ends_with(short) || long.starts_with(short)) {
                 out.short_form = true;
             }
-            if short.len() >= 3 && best.is_none_or(|(_, kind)| kind < 2) && jaro_winkler(word, other) >= 0.85 {
+            if near && short.len() >= 3 && best.is_none_or(|(_, kind)| kind < 2) && jaro_winkler(word, other) >= 0.85 {
                 best = Some((at, 2));
             }
         }
@@ -582,6 +583,11 @@ fn shared_words(a: Cell<'_>, b: Cell<'_>) -> Shared {
         }
     }
     out
+}
+
+/// Equality of short words, without the call that a comparison of slices is.
+fn same(a: &[u8], b: &[u8]) -> bool {
+    a.len() == b.len() && a.first() == b.first() && a.iter().zip(b).all(|(x, y)| x == y)
 }
 
 fn name(a: Row<'_>, b: Row<'_>, slot: usize) -> usize {
@@ -602,7 +608,7 @@ fn name(a: Row<'_>, b: Row<'_>, slot: usize) -> usize {
     if whole >= 0.95 && cell_a.len() == cell_b.len() {
         return 10;
     }
-    let shared = shared_words(cell_a, cell_b);
+    let shared = shared_words(cell_a, cell_b, whole >= 0.5);
     let first = || cell_a.words().next() == cell_b.words().next();
     if shared.equal + shared.initial == shared.of && shared.equal > 0 {
         return if shared.equal + shared.initial > 1 { 11 } else { 12 };
@@ -647,7 +653,7 @@ fn kin(a: Row<'_>, b: Row<'_>, slot: usize) -> usize {
     if whole < 0.5 {
         return 6;
     }
-    let shared = shared_words(cell_a, cell_b);
+    let shared = shared_words(cell_a, cell_b, true);
     if shared.equal + shared.initial + shared.similar == shared.of && (shared.equal + shared.similar) > 0 {
         return 4;
     }
@@ -710,7 +716,7 @@ fn words(a: Row<'_>, b: Row<'_>, slot: usize) -> usize {
     let mut equal = 0;
     let mut telling = false;
     for word in fewer.words() {
-        if more.words().any(|other| other == word) {
+        if more.words().any(|other| same(other, word)) {
             equal += 1;
             telling |= word.len() >= 4;
         }

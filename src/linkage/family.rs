@@ -12,13 +12,30 @@ use super::record::Register;
 /// The levels of the family context, by their stable names.
 pub const LEVELS: [&str; super::model::CONTEXT_LEVELS] = ["unknown", "linked_elsewhere", "one_supports", "several_support"];
 
+/// A sure link, seen from its left family.
+#[derive(Debug, Clone, Copy)]
+struct Link {
+    left: u32,
+    right: u32,
+    /// The right row's family.
+    family: u64,
+}
+
 /// The sure links, by the families they join.
 #[derive(Debug, Default)]
 pub struct Support {
     slot: Option<usize>,
-    left: HashMap<u64, Vec<u32>, FixedState>,
+    left: HashMap<u64, Vec<Link>, FixedState>,
     right: HashMap<u64, Vec<u32>, FixedState>,
-    both: HashMap<(u64, u64), Vec<(u32, u32)>, FixedState>,
+}
+
+/// The links of the family of one left row.
+#[derive(Debug, Clone, Copy)]
+pub struct Relatives<'a> {
+    support: &'a Support,
+    row: u32,
+    family: u64,
+    links: &'a [Link],
 }
 
 impl Support {
@@ -29,34 +46,40 @@ impl Support {
         for (l, r) in links {
             let (a, b) = (left.slot(l, slot), right.slot(r, slot));
             if a != 0 {
-                out.left.entry(a).or_default().push(l);
+                out.left.entry(a).or_default().push(Link { left: l, right: r, family: b });
             }
             if b != 0 {
                 out.right.entry(b).or_default().push(r);
-            }
-            if a != 0 && b != 0 {
-                out.both.entry((a, b)).or_default().push((l, r));
             }
         }
         out
     }
 
+    /// The links of a left row's family.
+    pub fn of(&self, left: &Register, l: u32) -> Relatives<'_> {
+        let family = self.slot.map_or(0, |slot| left.slot(l, slot));
+        let links = self.left.get(&family).map(Vec::as_slice).unwrap_or_default();
+        Relatives { support: self, row: l, family, links }
+    }
+}
+
+impl Relatives<'_> {
     /// The level of a pair: what the links of others in the two families say. The pair's own link counts for nothing.
-    pub fn level(&self, left: &Register, right: &Register, l: u32, r: u32) -> usize {
-        let Some(slot) = self.slot else { return 0 };
-        let (a, b) = (left.slot(l, slot), right.slot(r, slot));
-        if a == 0 && b == 0 {
+    pub fn level(&self, right: &Register, r: u32) -> usize {
+        let family = self.support.slot.map_or(0, |slot| right.slot(r, slot));
+        if family == 0 && self.family == 0 {
             return 0;
         }
-        let shared = match self.both.get(&(a, b)) {
-            Some(links) => links.iter().filter(|link| link.0 != l && link.1 != r).count(),
-            None => 0,
-        };
+        let mut shared = 0;
+        let mut linked = false;
+        for link in self.links.iter().filter(|link| link.left != self.row) {
+            linked = true;
+            shared += usize::from(link.family == family && family != 0 && link.right != r);
+        }
         if shared > 0 {
             return 1 + shared.min(2);
         }
-        let linked = self.left.get(&a).is_some_and(|members| members.iter().any(|&other| other != l))
-            || self.right.get(&b).is_some_and(|members| members.iter().any(|&other| other != r));
+        linked |= self.support.right.get(&family).is_some_and(|members| members.iter().any(|&other| other != r));
         usize::from(linked)
     }
 }

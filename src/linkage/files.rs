@@ -59,7 +59,10 @@ struct Batch {
     ends: Vec<u32>,
 }
 
-const BATCH_BYTES: usize = 512 << 10;
+/// Bytes that a worker normalises at a time.
+const BATCH_BYTES: usize = 4 << 20;
+/// The id and the most fields a profile may compare.
+const WIDEST: usize = 40;
 
 struct Reader<R> {
     source: R,
@@ -280,28 +283,42 @@ pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<
     let mut rows = 0usize;
     let mut filled = vec![false; width];
     let crew = threads.max(1);
-    let (send, receive) = mpsc::sync_channel::<Batch>(crew * 2);
+    let (send, receive) = mpsc::sync_channel::<Batch>(1);
     let receive = Mutex::new(receive);
     let done: Mutex<Vec<(usize, Register)>> = Mutex::new(Vec::new());
     let work = |batch: &Batch, register: &mut Register, normaliser: &mut Normaliser<'_>| {
         let mut start = 0usize;
-        let mut ends = batch.ends.iter();
-        let mut values: Vec<Cow<'_, str>> = Vec::with_capacity(width);
-        let mut borrowed: Vec<&str> = Vec::with_capacity(width);
-        while !ends.as_slice().is_empty() {
-            values.clear();
-            for &end in ends.by_ref().take(width) {
-                values.push(text(batch.text.get(start..end as usize).unwrap_or_default()));
-                start = end as usize;
+        let mut ends = batch.ends.chunks_exact(width);
+        // Nearly always the whole batch is UTF-8, and then no cell need be looked at again.
+        match std::str::from_utf8(&batch.text) {
+            Ok(all) => {
+                let mut values = [""; WIDEST];
+                for row in &mut ends {
+                    for (value, &end) in values.iter_mut().zip(row) {
+                        *value = all.get(start..end as usize).unwrap_or_default();
+                        start = end as usize;
+                    }
+                    if let Some((id, rest)) = values.get(..width).and_then(<[&str]>::split_first) {
+                        register.push(&engine.layout, normaliser, id.trim(), rest);
+                    }
+                }
             }
-            borrowed.clear();
-            borrowed.extend(values.iter().map(Cow::as_ref));
-            let mut again = Vec::new();
-            std::mem::swap(&mut again, &mut borrowed);
-            if let Some((id, rest)) = again.split_first() {
-                register.push(&engine.layout, normaliser, id.trim(), rest);
+            Err(_) => {
+                for row in &mut ends {
+                    let cells: Vec<Cow<'_, str>> = row
+                        .iter()
+                        .map(|&end| {
+                            let cell = text(batch.text.get(start..end as usize).unwrap_or_default());
+                            start = end as usize;
+                            cell
+                        })
+                        .collect();
+                    let values: Vec<&str> = cells.iter().map(Cow::as_ref).collect();
+                    if let Some((id, rest)) = values.split_first() {
+                        register.push(&engine.layout, normaliser, id.trim(), rest);
+                    }
+                }
             }
-            borrowed = Vec::with_capacity(width);
         }
     };
     let mut produce = |hand: &mut dyn FnMut(Batch)| -> Result<(), FileError> {
@@ -346,10 +363,10 @@ pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<
         std::thread::scope(|scope| {
             for _ in 0..crew {
                 scope.spawn(|| {
-                    let mut normaliser = Normaliser::new(&engine.layout.spelling);
                     loop {
                         let next = receive.lock().ok().and_then(|receive| receive.recv().ok());
                         let Some(batch) = next else { break };
+                        let mut normaliser = Normaliser::new(&engine.layout.spelling);
                         let mut register = Register::new(&engine.layout);
                         work(&batch, &mut register, &mut normaliser);
                         if let Ok(mut done) = done.lock() {

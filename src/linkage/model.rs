@@ -90,7 +90,7 @@ impl Model {
         let mut parts: Vec<Shares> = tallies.iter().map(|tally| model.first_guess(scheme, tally.pattern)).collect();
         let index = model.index(scheme, tallies);
         model.maximise(scheme, tallies, &index, &parts);
-        model.refine(scheme, tallies, &index, &mut parts, 40);
+        model.refine(scheme, tallies, &index, &mut parts, 24);
         model
     }
 
@@ -103,7 +103,7 @@ impl Model {
         }
         let index = self.index(scheme, tallies);
         let mut parts = start;
-        for round in 0..8 {
+        for round in 0..3 {
             if round > 0 {
                 parts = self.classes_of(scheme, tallies);
             }
@@ -346,7 +346,7 @@ impl Model {
 
     /// The weight of a pattern: the logarithm to base 2 of the odds that it is one person, before competition.
     pub fn weight(&self, scheme: &Scheme, pattern: u64) -> f64 {
-        self.steps(scheme, pattern).iter().map(|step| step.1).sum()
+        log_odds(&self.classes(scheme, pattern).0) + self.expectation
     }
 
     /// The weight with the prior of any candidate instead of that of two registers.

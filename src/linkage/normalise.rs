@@ -14,7 +14,7 @@ use unicode_normalization::UnicodeNormalization;
 use super::profile::ProfileError;
 
 /// The longest word that is kept, in letters; what follows is cut.
-pub const WORD: usize = 23;
+pub const WORD: usize = 21;
 /// The most letters and words of a name, place or address that are kept.
 pub const LETTERS: usize = 62;
 /// The most words of a cell that are kept.
@@ -22,8 +22,11 @@ pub const WORDS: usize = 8;
 
 /// The hash that keys, names and words are known by; fixed, so that equal input gives equal results on every machine.
 pub fn hash(bytes: &[u8], salt: u64) -> u64 {
-    let mut hasher = FixedState::with_seed(salt).build_hasher();
+    // One state for all salts: making one costs as much as hashing a name.
+    static STATE: FixedState = FixedState::with_seed(0x656e_7461_73);
+    let mut hasher = STATE.build_hasher();
     hasher.write(bytes);
+    hasher.write_u64(salt);
     mix(hasher.finish())
 }
 
@@ -53,6 +56,8 @@ struct Tables {
 #[derive(Debug, Clone)]
 pub struct Spelling {
     nulls: HashSet<Vec<u8>>,
+    /// The lengths that a null word may have, as bits, per first letter: nearly every cell is decided by this table.
+    null_lengths: Vec<u32>,
     titles: HashSet<Vec<u8>>,
     dotted: HashSet<Vec<u8>>,
     connectors: HashSet<Vec<u8>>,
@@ -87,8 +92,17 @@ impl Spelling {
                 forms.insert(codes(word), codes(to));
             }
         }
+        let nulls: HashSet<Vec<u8>> = tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect();
+        let mut null_lengths = vec![0u32; 256];
+        for word in &nulls {
+            let lengths = word.first().and_then(|&first| null_lengths.get_mut(usize::from(first)));
+            if let Some(lengths) = lengths {
+                *lengths |= 1 << word.len().min(31);
+            }
+        }
         Ok(Self {
-            nulls: tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect(),
+            nulls,
+            null_lengths,
             titles: set(tables.titles),
             dotted: set(tables.dotted),
             connectors: set(tables.connectors),
@@ -103,13 +117,14 @@ impl Spelling {
 
     /// Whether a cell says "unknown", in a word or by being empty.
     pub fn is_null(&self, cell: &str) -> bool {
-        let cell = cell.trim();
-        if cell.is_empty() {
-            return true;
+        let cell = cell.as_bytes().trim_ascii();
+        let Some(first) = cell.first().map(u8::to_ascii_uppercase) else { return true };
+        if self.null_lengths.get(usize::from(first)).copied().unwrap_or_default() & (1 << cell.len().min(31)) == 0 {
+            return false;
         }
-        let mut short = [0u8; 24];
+        let mut short = [0u8; 31];
         let Some(space) = short.get_mut(..cell.len()) else { return false };
-        for (to, from) in space.iter_mut().zip(cell.bytes()) {
+        for (to, from) in space.iter_mut().zip(cell) {
             *to = from.to_ascii_uppercase();
         }
         self.nulls.contains(&*space)
@@ -171,15 +186,37 @@ fn ascii_code(byte: u8) -> Option<u8> {
     }
 }
 
+/// The letters of a word, in place: looking a word up must not cost a second walk to memory.
+#[derive(Debug, Clone, Copy, Default)]
+struct Short {
+    length: u8,
+    letters: [u8; WORD],
+}
+
+impl Short {
+    fn new(letters: &[u8]) -> Self {
+        let mut out = Self::default();
+        for (to, from) in out.letters.iter_mut().zip(letters) {
+            *to = *from;
+            out.length += 1;
+        }
+        out
+    }
+
+    fn letters(&self) -> &[u8] {
+        self.letters.get(..usize::from(self.length)).unwrap_or_default()
+    }
+}
+
 /// What is known of one word, kept per worker because the same words come again and again.
 #[derive(Debug, Clone, Default)]
 struct Word {
     /// The accepted form of the word.
-    exact: Vec<u8>,
+    exact: Short,
     /// The same as pronounced.
-    folded: Vec<u8>,
+    folded: Short,
     /// What it stands for at the head of a name.
-    head: Option<(Vec<u8>, Vec<u8>)>,
+    head: Option<(Short, Short)>,
     title: bool,
     dotted: bool,
     connector: bool,
@@ -203,20 +240,23 @@ pub struct Words {
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     spelling: &'a Spelling,
-    words: HashMap<Vec<u8>, u32, FixedState>,
+    /// Words by their letters, six bits each.
+    words: HashMap<u128, u32, FixedState>,
     known: Vec<Word>,
     buffer: Vec<u8>,
     found: Vec<(u32, bool)>,
     out: Words,
+    /// Whole cells met before, by hash: mothers, places and streets come again and again. What they became is kept by the register.
+    pub(super) cells: HashMap<u64, [u64; 3], FixedState>,
 }
 
-/// Past this many different words a worker forgets them all and begins anew: the bound of its memory.
-const REMEMBERED: usize = 200_000;
+/// Past this many different words (or cells) a worker forgets them all and begins anew: the bound of its memory.
+pub(super) const REMEMBERED: usize = 250_000;
 
 impl<'a> Normaliser<'a> {
     /// A worker's normaliser.
     pub fn new(spelling: &'a Spelling) -> Self {
-        Self { spelling, words: HashMap::default(), known: Vec::new(), buffer: Vec::new(), found: Vec::new(), out: Words::default() }
+        Self { spelling, words: HashMap::default(), known: Vec::new(), buffer: Vec::new(), found: Vec::new(), out: Words::default(), cells: HashMap::default() }
     }
 
     /// Whether a cell says "unknown".
@@ -235,7 +275,8 @@ impl<'a> Normaliser<'a> {
         if self.buffer.is_empty() {
             return None;
         }
-        if let Some(&id) = self.words.get(&self.buffer) {
+        let key = self.buffer.iter().fold(0u128, |key, &code| key << 6 | u128::from(code & 63));
+        if let Some(&id) = self.words.get(&key) {
             return Some(id);
         }
         if self.known.len() >= REMEMBERED {
@@ -245,23 +286,22 @@ impl<'a> Normaliser<'a> {
             self.found.clear();
         }
         let spelling = self.spelling;
-        let exact = spelling.forms.get(&self.buffer).unwrap_or(&self.buffer).clone();
-        let folded = spelling.fold(&exact);
-        let head = spelling.first.get(&self.buffer).map(|to| (to.clone(), spelling.fold(to)));
+        let exact = spelling.forms.get(&self.buffer).unwrap_or(&self.buffer);
+        let head = spelling.first.get(&self.buffer);
         let word = Word {
             title: spelling.titles.contains(&self.buffer),
             dotted: spelling.dotted.contains(&self.buffer),
             connector: spelling.connectors.contains(&self.buffer),
-            weak: spelling.weak.contains(&exact),
-            head_weak: head.as_ref().is_some_and(|(to, _)| spelling.weak.contains(to)),
+            weak: spelling.weak.contains(exact),
+            head_weak: head.is_some_and(|to| spelling.weak.contains(to)),
             noise: spelling.noise.contains(&self.buffer),
-            exact,
-            folded,
-            head,
+            exact: Short::new(exact),
+            folded: Short::new(&spelling.fold(exact)),
+            head: head.map(|to| (Short::new(to), Short::new(&spelling.fold(to)))),
         };
         let id = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         self.known.push(word);
-        self.words.insert(self.buffer.clone(), id);
+        self.words.insert(key, id);
         Some(id)
     }
 
@@ -327,7 +367,7 @@ impl<'a> Normaliser<'a> {
         for (n, (id, weak)) in self.found.iter_mut().enumerate() {
             let Some(word) = self.known.get(*id as usize) else { continue };
             *weak = name && several && (word.weak || (n == 0 && word.head_weak));
-            strong += usize::from(!*weak && word.folded.len() > 1);
+            strong += usize::from(!*weak && word.folded.length > 1);
         }
         let out = &mut self.out;
         out.packed.clear();
@@ -343,11 +383,11 @@ impl<'a> Normaliser<'a> {
             if weak && strong > 0 {
                 continue;
             }
-            let room = LETTERS.saturating_sub(total).min(folded.len());
+            let room = LETTERS.saturating_sub(total).min(usize::from(folded.length));
             if room == 0 {
                 continue;
             }
-            let kept = folded.get(..room).unwrap_or_default();
+            let kept = folded.letters().get(..room).unwrap_or_default();
             total += room;
             for &code in kept {
                 sum = sum.wrapping_add(mix(u64::from(code) + 0x9e37));
@@ -373,6 +413,7 @@ impl<'a> Normaliser<'a> {
                 Some((form, _)) if name && several && n == 0 => form,
                 _ => &word.exact,
             };
+            let form = form.letters();
             if let Some(space) = joined.get_mut(at..at + form.len()) {
                 space.copy_from_slice(form);
                 at += form.len();

@@ -185,7 +185,7 @@ impl Register {
         self.ids.get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
-    /// Adds a record; `values` in the order of [`Profile::compared`], an empty one where nothing is known, missing ones at the end likewise.
+    /// Adds a record. A normaliser serves one register: it knows where in its arena the words of a cell stand. `values` come in the order of [`Profile::compared`], an empty one where nothing is known, missing ones at the end likewise.
     pub fn push(&mut self, layout: &Layout, normaliser: &mut Normaliser<'_>, id: &str, values: &[&str]) {
         self.ids.extend_from_slice(id.as_bytes());
         self.id_ends.push(self.ids.len() as u64);
@@ -198,13 +198,11 @@ impl Register {
             let content: [u64; 3];
             let used = match column.kind {
                 Kind::PersonName | Kind::GivenName | Kind::Surname => {
-                    let words = normaliser.name(cell);
-                    content = [words.exact, words.letters, keep(&mut self.arena, words)];
+                    content = self.words(normaliser, cell, true);
                     3
                 }
                 Kind::Place | Kind::Text => {
-                    let words = normaliser.text(cell);
-                    content = [words.letters, keep(&mut self.arena, words), 0];
+                    content = self.words(normaliser, cell, false);
                     2
                 }
                 kind => {
@@ -226,6 +224,22 @@ impl Register {
                 }
             }
         }
+    }
+
+    /// The slots of a cell of words; of a cell met before, those it had, so that its words stand in the arena once.
+    fn words(&mut self, normaliser: &mut Normaliser<'_>, cell: &str, name: bool) -> [u64; 3] {
+        let key = normalise::hash(cell.as_bytes(), if name { 6 } else { 7 });
+        if let Some(&known) = normaliser.cells.get(&key) {
+            return known;
+        }
+        if normaliser.cells.len() >= normalise::REMEMBERED {
+            normaliser.cells.clear();
+        }
+        let words = if name { normaliser.name(cell) } else { normaliser.text(cell) };
+        let at = keep(&mut self.arena, words);
+        let content = if name { [words.exact, words.letters, at] } else { [words.letters, at, 0] };
+        normaliser.cells.insert(key, content);
+        content
     }
 
     /// Appends another register of the same shape, its rows behind ours.

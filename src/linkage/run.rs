@@ -272,14 +272,12 @@ impl Engine {
             }
         };
         let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
-calibrate(&mut model, &claims);
+            calibrate(&mut model, &claims);
         if !known {
             // What the competition settles tells more of the classes than the patterns alone.
-            for _ in 0..2 {
-                model = adjust(model, &claims, &tallies, false);
-                claims = self.settle(&model, &tallies, &places, &patterns, left, right);
-calibrate(&mut model, &claims);
-            }
+            model = adjust(model, &claims, &tallies, false);
+            claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            calibrate(&mut model, &claims);
         }
         if self.layout.family.is_some() {
             let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9).map(|claim| (claim.left, claim.right));
@@ -293,11 +291,11 @@ calibrate(&mut model, &claims);
                 model = adjust(model, &claims, &tallies, true);
             }
             claims = self.settle(&model, &tallies, &again, &patterns, left, right);
-calibrate(&mut model, &claims);
+            calibrate(&mut model, &claims);
             if !known {
                 model = adjust(model, &claims, &tallies, true);
                 claims = self.settle(&model, &tallies, &again, &patterns, left, right);
-calibrate(&mut model, &claims);
+            calibrate(&mut model, &claims);
             }
         }
         if options.model.is_none() {
@@ -343,13 +341,20 @@ calibrate(&mut model, &claims);
         let parts = crew.chunks(rows, |range| {
             let mut lefts = Vec::new();
             let mut of = Vec::new();
+            let mut early = 0u64;
             for l in range {
                 let row = left.row(l);
-                for &r in candidates.of(l) {
+                let list = candidates.of(l);
+                for (n, &r) in list.iter().enumerate() {
+                    // The row after next is asked for early, so that it is there when its turn comes.
+                    if let Some(&ahead) = list.get(n + 3) {
+                        early ^= right.slot(ahead, 0) ^ right.slot(ahead, self.layout.stride - 1);
+                    }
                     lefts.push(l);
                     of.push(self.scheme.pattern(row, right.row(r)));
                 }
             }
+            std::hint::black_box(early);
             (lefts, of)
         })?;
         let mut lefts = Vec::with_capacity(candidates.rights.len());
@@ -373,7 +378,8 @@ calibrate(&mut model, &claims);
         let parts = crew.chunks(rows, |range| {
             let mut out = Vec::new();
             for l in range {
-                out.extend(patterns.candidates.of(l).iter().map(|&r| support.level(left, right, l, r) as u64));
+                let relatives = support.of(left, l);
+                out.extend(patterns.candidates.of(l).iter().map(|&r| relatives.level(right, r) as u64));
             }
             out
         })?;
@@ -423,20 +429,17 @@ calibrate(&mut model, &claims);
     }
 }
 
-/// Per distinct pattern the expected number of its pairs that match.
+/// Per distinct pattern the expected number of its pairs that match. Summed as whole numbers of 2^-32, so that the order of rows cannot
+/// matter.
 fn matched(claims: &[Claim], patterns: usize, calibration: Calibration) -> Vec<f64> {
-    let mut out: Vec<Vec<f64>> = vec![Vec::new(); patterns];
+    const UNIT: f64 = 4_294_967_296.0;
+    let mut out = vec![0u64; patterns];
     for claim in claims {
-        if let Some(list) = out.get_mut(claim.place as usize) {
-            list.push(probability(calibration.apply(claim.settled())));
+        if let Some(sum) = out.get_mut(claim.place as usize) {
+            *sum += (probability(calibration.apply(claim.settled())) * UNIT) as u64;
         }
     }
-    // Sorted, so that the sums do not depend on the order of rows.
-    let sum = |mut list: Vec<f64>| {
-        list.sort_unstable_by(f64::total_cmp);
-        list.iter().sum()
-    };
-    out.into_iter().map(sum).collect()
+    out.into_iter().map(|sum| sum as f64 / UNIT).collect()
 }
 
 impl Patterns {
