@@ -47,6 +47,7 @@ CREATE TABLE match_pairs (
 );
 CREATE INDEX match_pairs_queue_idx ON match_pairs (run_id, zone, unlocks DESC, id);
 CREATE INDEX match_pairs_left_idx ON match_pairs (left_statement_id, left_ordinal);
+CREATE INDEX match_pairs_right_idx ON match_pairs (right_statement_id, right_ordinal) WHERE right_statement_id IS NOT NULL;
 CREATE INDEX match_pairs_keys_idx ON match_pairs (one_key, other_key);
 COMMENT ON COLUMN match_pairs.one_key IS 'Lasting keys (dataset and the source''s own key, or our member), the smaller first: what a decision is remembered by.';
 

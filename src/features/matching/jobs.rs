@@ -160,6 +160,9 @@ impl Findings {
             if let Some(list) = of_person.get_mut(weighed.left as usize) {
                 list.push((at, weighed.right));
             }
+            if let (None, Some(list)) = (&sides.right, of_person.get_mut(weighed.right as usize)) {
+                list.push((at, weighed.left));
+            }
         }
         remembered(run, left, right, decided, &mut pairs, &mut of_person);
         let facts: Vec<Facts> = pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
@@ -310,33 +313,27 @@ fn remembered(
 }
 
 /// Who has which NIK.
-struct Taken<'a> {
-    left: HashMap<u64, Vec<u32>>,
-    right: Option<(&'a [Person], HashMap<u64, Vec<u32>>)>,
+struct Taken {
+    holders: HashMap<u64, Vec<u32>>,
+    is_itself: bool,
 }
 
-impl<'a> Taken<'a> {
-    fn of(left: &'a [Person], right: Option<&'a [Person]>) -> Taken<'a> {
-        let holders = |people: &[Person]| {
-            let mut holders: HashMap<u64, Vec<u32>> = HashMap::new();
-            for (at, person) in (0u32..).zip(people) {
-                if let Some(nik) = person.nik {
-                    holders.entry(nik).or_default().push(at);
-                }
+impl Taken {
+    fn of(left: &[Person], right: Option<&[Person]>) -> Taken {
+        let mut holders: HashMap<u64, Vec<u32>> = HashMap::new();
+        for (at, person) in (0u32..).zip(right.unwrap_or(left)) {
+            if let Some(nik) = person.nik {
+                holders.entry(nik).or_default().push(at);
             }
-            holders
-        };
-        Taken { left: holders(left), right: right.map(|people| (people, holders(people))) }
+        }
+        Taken { holders, is_itself: right.is_none() }
     }
 
     /// Whether somebody on the other side (or, in a list compared with itself, on it) has the person's NIK and is not the one
     /// they were found to be.
     fn by_another(&self, person: &Person, at: u32, held: Option<u32>) -> bool {
-        let Some(nik) = person.nik else { return false };
-        match &self.right {
-            Some((_, holders)) => holders.get(&nik).is_some_and(|list| list.iter().any(|other| Some(*other) != held)),
-            None => self.left.get(&nik).is_some_and(|list| list.iter().any(|other| *other != at && Some(*other) != held)),
-        }
+        let others = person.nik.and_then(|nik| self.holders.get(&nik)).into_iter().flatten();
+        others.filter(|other| !(self.is_itself && **other == at)).any(|other| Some(*other) != held)
     }
 }
 

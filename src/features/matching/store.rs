@@ -1,6 +1,6 @@
 //! SQL of runs, results, pairs and decisions.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
@@ -557,22 +557,33 @@ pub async fn decisions_in_force(db: &impl Scoped) -> Result<HashMap<(String, Str
 /// Finds anew what became of the people whom a decision is about, in every run that has results: derived from what the runs
 /// stored and the decisions in force, so that taking a decision back restores what was there.
 pub async fn derive(tx: &mut Tx, decision: &Decision) -> Result<()> {
-    let people: Vec<(Uuid, Uuid, i16)> = match_pairs::table
+    type Sides = (Uuid, Uuid, i16, Option<Uuid>, Option<i16>);
+    let pairs: Vec<Sides> = match_pairs::table
         .filter(tx.scope().within(match_pairs::region_code))
         .filter(match_pairs::one_key.eq(&decision.one_key))
         .filter(match_pairs::other_key.eq(&decision.other_key))
-        .select((match_pairs::run_id, match_pairs::left_statement_id, match_pairs::left_ordinal))
-        .distinct()
+        .select((
+            match_pairs::run_id,
+            match_pairs::left_statement_id,
+            match_pairs::left_ordinal,
+            match_pairs::right_statement_id,
+            match_pairs::right_ordinal,
+        ))
         .load(&mut tx.on())
         .await?;
+    // The right one has a result where a list was compared with itself.
+    let left = pairs.iter().map(|(run, statement, ordinal, ..)| (*run, *statement, *ordinal));
+    let right = pairs.iter().filter_map(|(run, _, _, statement, ordinal)| Some((*run, (*statement)?, (*ordinal)?)));
+    let people: BTreeSet<(Uuid, Uuid, i16)> = left.chain(right).collect();
     for (run, statement, ordinal) in people {
+        let is_left = match_pairs::left_statement_id.eq(statement).and(match_pairs::left_ordinal.eq(ordinal));
+        let is_right = match_pairs::right_statement_id.eq(statement).and(match_pairs::right_ordinal.eq(ordinal));
         let pairs: Vec<Seen> = match_pairs::table
             .left_join(match_decisions::table.on(standing()))
             .select((Pair::as_select(), Option::<Decision>::as_select()))
             .filter(tx.scope().within(match_pairs::region_code))
             .filter(match_pairs::run_id.eq(run))
-            .filter(match_pairs::left_statement_id.eq(statement))
-            .filter(match_pairs::left_ordinal.eq(ordinal))
+            .filter(is_left.nullable().or(is_right))
             .order(match_pairs::id)
             .load(&mut tx.on())
             .await?;
