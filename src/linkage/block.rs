@@ -217,6 +217,38 @@ impl Plan {
     }
 }
 
+/// The keys of a register that grows: which rows have a key.
+#[derive(Debug, Default)]
+pub struct Keys {
+    rows: std::collections::HashMap<u64, Vec<u32>, foldhash::fast::FixedState>,
+}
+
+impl Keys {
+    /// Adds a row.
+    pub fn add(&mut self, plan: &Plan, row: Row<'_>, number: u32) {
+        let mut keys = Vec::new();
+        plan.keys(row, &mut keys);
+        for key in keys {
+            self.rows.entry(key).or_default().push(number);
+        }
+    }
+
+    /// The rows that share a key with a record, in ascending order. A key that more rows have than a run would compare is passed over.
+    pub fn candidates(&self, plan: &Plan, row: Row<'_>) -> Vec<u32> {
+        let mut keys = Vec::new();
+        plan.keys(row, &mut keys);
+        let mut out: Vec<u32> = Vec::new();
+        for key in keys {
+            if let Some(rows) = self.rows.get(&key).filter(|rows| rows.len() as u64 <= limit(key & RULES)) {
+                out.extend_from_slice(rows);
+            }
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
+    }
+}
+
 fn word_hash(word: &[u8]) -> u64 {
     word.iter().fold(0x51ed, |hash: u64, &code| (hash.rotate_left(5) ^ u64::from(code)).wrapping_mul(0x517c_c1b7_2722_0a95)) | 1
 }

@@ -51,7 +51,7 @@ impl Engine {
                 .filter(|((place, _), _)| weights.get(**place as usize).is_some_and(|&weight| probability(weight) >= 0.9))
                 .flat_map(|((_, &l), &r)| [(l, r), (r, l)]);
             let support = Support::gather(self.layout.family, register, register, sure);
-            self.add_context(&mut patterns, &support, register, register, &crew)?;
+            self.write_context(&mut patterns, &support, register, register, &crew)?;
             (tallies, places) = tally(&patterns.of);
             if options.model.is_none() {
                 let matched: Vec<f64> = weigh(&model, &tallies)

@@ -8,6 +8,7 @@ pub mod model;
 pub mod family;
 pub mod assign;
 pub mod calibrate;
+pub mod index;
 pub mod run;
 pub mod dedupe;
 pub mod explain;
