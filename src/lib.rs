@@ -8,6 +8,8 @@ pub mod app;
 pub mod commands;
 /// The vertical slices.
 pub mod features;
+/// Record linkage: which rows of two registers are one person; pure.
+pub mod linkage;
 /// What knows no feature.
 pub mod platform;
 #[rustfmt::skip]

@@ -71,11 +71,7 @@ impl Plan {
             given: own(Kind::GivenName),
             surname: own(Kind::Surname),
             kin: layout.columns.iter().find(|column| column.kin).map(|column| column.slot),
-            region: layout
-                .columns
-                .iter()
-                .find(regional)
-                .map(|column| (column.slot, column.hierarchy.last().copied().map_or(6, u32::from))),
+            region: layout.columns.iter().find(regional).map(|column| (column.slot, column.hierarchy.last().copied().map_or(6, u32::from))),
             codes: layout.columns.iter().filter(|c| c.kind == Kind::Code && c.hierarchy.is_empty()).map(|c| c.slot).collect(),
             numbers: slots(Kind::Number).collect(),
             texts: slots(Kind::Text).collect(),
@@ -146,7 +142,7 @@ impl Plan {
                 // Without the last digit, and without the serial.
                 rule(1, &[id >> 4, 1]);
                 rule(1, &[id >> 16, 2]);
-            } else if digits <= 16 && digits >= 6 && id >> 60 != 15 {
+            } else if (6..=16).contains(&digits) && id >> 60 != 15 {
                 // A slip spoils one half.
                 let half = digits / 2;
                 rule(20, &[id >> (4 * half), 6]);

@@ -5,8 +5,6 @@
 //! share of decoys at that weight, over the number of rows whose best candidate has that weight. A straight line through these log-odds
 //! turns weights into calibrated ones; with little to go by it stays near the identity.
 
-use serde::{Deserialize, Serialize};
-
 use super::assign::{Claim, probability};
 
 /// Weights are counted in steps of one bit from here on …
@@ -15,7 +13,7 @@ const LOWEST: i32 = -8;
 const HIGHEST: i32 = 24;
 
 /// Calibrated weight = offset + slope × weight.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
     /// In bits.
     pub offset: f64,

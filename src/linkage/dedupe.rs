@@ -138,7 +138,18 @@ impl Engine {
             let weight = together.map_or(own, |together| own.max(together));
             let zone = if probability(weight) >= self.profile.match_from { Zone::Match } else { Zone::Review };
             let (left, right, chain) = (l, r, weight - own);
-            out.push(Pair { left, right, weight, probability: probability(weight), zone, pattern, left_rivals: 0.0, right_rivals: 0.0, chain, calibration: 0.0 });
+            out.push(Pair {
+                left,
+                right,
+                weight,
+                probability: probability(weight),
+                zone,
+                pattern,
+                left_rivals: 0.0,
+                right_rivals: 0.0,
+                chain,
+                calibration: 0.0,
+            });
         };
         for (weight, l, r, pattern) in found {
             add(l, r, pattern, weight, joined.remove(&(l.min(r), l.max(r))));

@@ -419,7 +419,15 @@ impl Engine {
         out
     }
 
-    fn settle(&self, model: &Model, tallies: &[Tally], places: &[u32], patterns: &Patterns, left: &Register, right: &Register) -> Vec<Claim> {
+    fn settle(
+        &self,
+        model: &Model,
+        tallies: &[Tally],
+        places: &[u32],
+        patterns: &Patterns,
+        left: &Register,
+        right: &Register,
+    ) -> Vec<Claim> {
         let weights: Vec<f64> = tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect();
         let mut claims = Vec::new();
         for ((&place, &l), &r) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights) {
@@ -428,11 +436,7 @@ impl Engine {
                 claims.push(Claim { left: l, right: r, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
-        assign::compete(
-            &mut claims,
-            |a, b| self.one_person(model, left, a, b),
-            |a, b| self.one_person(model, right, a, b),
-        );
+        assign::compete(&mut claims, |a, b| self.one_person(model, left, a, b), |a, b| self.one_person(model, right, a, b));
         claims
     }
 }
