@@ -1,5 +1,7 @@
 //! The command line: one enum is the list of what an operator can do.
 
+mod link;
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -43,6 +45,8 @@ enum Command {
         #[command(flatten)]
         simulation: Simulation,
     },
+    /// Find the same persons in two CSV files, or (--dedupe) within one; needs neither database nor keys.
+    Link(link::Link),
     /// Make a key file (mode 0600); refuses to overwrite one.
     KeysNew {
         /// Where.
@@ -138,6 +142,7 @@ impl Cli {
             }
             Command::Migrate { config } => migrate(services(config)?).await,
             Command::Simulate { config, simulation } => datasets::simulate(&services(config)?, &app::kinds(), &simulation).await,
+            Command::Link(link) => link.run_or_exit(),
             Command::KeysNew { file } => keys_new(&file),
             Command::Roles => {
                 print!("{}", app::roles());

@@ -8,7 +8,7 @@ pub mod app;
 pub mod commands;
 /// The vertical slices.
 pub mod features;
-/// Pure record linkage: no I/O but for the reading of files for the command line, no database.
+/// Record linkage: which rows of two registers are one person; pure.
 pub mod linkage;
 /// What knows no feature.
 pub mod platform;

@@ -35,6 +35,15 @@ pub struct Link {
 }
 
 impl Link {
+    /// Runs; a failure is told and ends the process with exit code 2, as scripts expect of a tool that could not use its input.
+    pub fn run_or_exit(&self) -> anyhow::Result<()> {
+        if let Err(cause) = self.run() {
+            eprintln!("entas: {cause:#}");
+            std::process::exit(2);
+        }
+        Ok(())
+    }
+
     /// Reads, links, writes, and tells in one line what came of it.
     pub fn run(&self) -> anyhow::Result<()> {
         let start = Instant::now();

@@ -141,8 +141,12 @@ pub fn zones<K: Ord>(
 ) -> Vec<Option<Zone>> {
     use std::collections::HashMap;
     let mut out = vec![None; claims.len()];
-    let mut best: Vec<(f64, usize, &Claim)> =
-        claims.iter().enumerate().map(|(n, claim)| (calibration.apply(claim.settled()), n, claim)).filter(|entry| probability(entry.0) >= review_from).collect();
+    let mut best: Vec<(f64, usize, &Claim)> = claims
+        .iter()
+        .enumerate()
+        .map(|(n, claim)| (calibration.apply(claim.settled()), n, claim))
+        .filter(|entry| probability(entry.0) >= review_from)
+        .collect();
     best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| order(a.2).cmp(&order(b.2))));
     let mut lefts: HashMap<u32, (), foldhash::fast::FixedState> = HashMap::default();
     let mut rights: HashMap<u32, Vec<u32>, foldhash::fast::FixedState> = HashMap::default();

@@ -71,11 +71,7 @@ impl Plan {
             given: own(Kind::GivenName),
             surname: own(Kind::Surname),
             kin: layout.columns.iter().find(|column| column.kin).map(|column| column.slot),
-            region: layout
-                .columns
-                .iter()
-                .find(regional)
-                .map(|column| (column.slot, column.hierarchy.last().copied().map_or(6, u32::from))),
+            region: layout.columns.iter().find(regional).map(|column| (column.slot, column.hierarchy.last().copied().map_or(6, u32::from))),
             codes: layout.columns.iter().filter(|c| c.kind == Kind::Code && c.hierarchy.is_empty()).map(|c| c.slot).collect(),
             numbers: slots(Kind::Number).collect(),
             texts: slots(Kind::Text).collect(),
@@ -146,7 +142,7 @@ impl Plan {
                 // Without the last digit, and without the serial.
                 rule(1, &[id >> 4, 1]);
                 rule(1, &[id >> 16, 2]);
-            } else if digits <= 16 && digits >= 6 && id >> 60 != 15 {
+            } else if (6..=16).contains(&digits) && id >> 60 != 15 {
                 // A slip spoils one half.
                 let half = digits / 2;
                 rule(20, &[id >> (4 * half), 6]);
@@ -214,6 +210,38 @@ impl Plan {
                 }
             }
         }
+    }
+}
+
+/// The keys of a register that grows: which rows have a key.
+#[derive(Debug, Default)]
+pub struct Keys {
+    rows: std::collections::HashMap<u64, Vec<u32>, foldhash::fast::FixedState>,
+}
+
+impl Keys {
+    /// Adds a row.
+    pub fn add(&mut self, plan: &Plan, row: Row<'_>, number: u32) {
+        let mut keys = Vec::new();
+        plan.keys(row, &mut keys);
+        for key in keys {
+            self.rows.entry(key).or_default().push(number);
+        }
+    }
+
+    /// The rows that share a key with a record, in ascending order. A key that more rows have than a run would compare is passed over.
+    pub fn candidates(&self, plan: &Plan, row: Row<'_>) -> Vec<u32> {
+        let mut keys = Vec::new();
+        plan.keys(row, &mut keys);
+        let mut out: Vec<u32> = Vec::new();
+        for key in keys {
+            if let Some(rows) = self.rows.get(&key).filter(|rows| rows.len() as u64 <= limit(key & RULES)) {
+                out.extend_from_slice(rows);
+            }
+        }
+        out.sort_unstable();
+        out.dedup();
+        out
     }
 }
 

@@ -5,8 +5,6 @@
 //! share of decoys at that weight, over the number of rows whose best candidate has that weight. A straight line through these log-odds
 //! turns weights into calibrated ones; with little to go by it stays near the identity.
 
-use serde::{Deserialize, Serialize};
-
 use super::assign::{Claim, probability};
 
 /// Weights are counted in steps of one bit from here on …
@@ -15,7 +13,7 @@ const LOWEST: i32 = -8;
 const HIGHEST: i32 = 24;
 
 /// Calibrated weight = offset + slope × weight.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Calibration {
     /// In bits.
     pub offset: f64,
@@ -93,10 +91,10 @@ impl Observed {
         }
     }
 
-    /// The line, and the expected number of linked rows.
-    pub fn fit(&self, before: Calibration) -> Calibration {
+    /// The line; the identity where too few rows are linked to tell.
+    pub fn fit(&self) -> Calibration {
         if self.linked < 50.0 {
-            return before;
+            return Calibration::default();
         }
         let mut line = Calibration::default();
         for _ in 0..4 {

@@ -729,3 +729,79 @@ fn words(a: Row<'_>, b: Row<'_>, slot: usize) -> usize {
         5
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linkage::normalise::{date_code, number_code};
+
+    fn number(a: &str, b: &str) -> &'static str {
+        let codes = (number_code(a, true), number_code(b, true));
+        let there = person(codes.0, codes.1, true);
+        assert_eq!(there, person(codes.1, codes.0, true), "{a} {b}");
+        PERSON[there].key
+    }
+
+    #[test]
+    fn levels_of_a_nik() {
+        let nik = "6202014406130012";
+        for (other, level) in [
+            (nik, "equal"),
+            ("6202014406130010", "rounded"),
+            ("6202014406130013", "serial_near"),
+            ("6202014406130371", "serial_other"),
+            ("6202015406130012", "one_digit"),
+            ("6202104406130012", "one_digit"),
+            ("620201440613012", "one_digit"),
+            ("6202014403150012", "two_digits"),
+            ("3515084406130377", "same_date"),
+            ("3515081203800001", "different"),
+            ("-", "missing"),
+        ] {
+            assert_eq!(number(nik, other), level, "{other}");
+        }
+    }
+
+    #[test]
+    fn levels_of_a_date() {
+        let check = |a: &str, b: &str, common: bool| {
+            let mark = if common { COMMON_DAY } else { 0 };
+            let (x, y) = (date_code(a), date_code(b) | mark);
+            assert_eq!(date(x, y), date(y, x));
+            DATE[date(x, y)].key
+        };
+        assert_eq!(check("1984-06-09", "1984-06-09", false), "equal");
+        assert_eq!(check("1984-06-09", "1984-09-06", false), "swapped");
+        assert_eq!(check("1984-06-09", "1984-01-01", true), "year_common_day");
+        assert_eq!(check("1984-06-09", "1985-01-01", true), "near_year_common_day");
+        assert_eq!(check("1984-06-09", "1984-06-19", false), "year_and_part");
+        assert_eq!(check("1984-06-09", "1974-06-09", false), "day_and_month");
+        assert_eq!(check("1984-06-09", "1984-02-17", false), "year");
+        assert_eq!(check("1984-06-09", "1986-02-17", false), "near_year");
+        assert_eq!(check("1984-06-09", "2010-02-17", false), "different");
+    }
+
+    #[test]
+    fn levels_of_regions_and_counts() {
+        let code = |text: &str| super::super::normalise::plain_code(text);
+        let level = |a: &str, b: &str| REGION[region(code(a), code(b), &[2, 4, 6])].key;
+        assert_eq!(level("6202012005", "6202012005"), "equal");
+        assert_eq!(level("6202012005", "6202012009"), "wider");
+        assert_eq!(level("6202012005", "6202072009"), "widest");
+        assert_eq!(level("6202012005", "6402072009"), "different");
+        assert_eq!(count(0, 5), 0);
+        assert_eq!(COUNT[count(13, 13)].key, "equal");
+        assert_eq!(COUNT[count(13, 15)].key, "one_digit");
+        assert_eq!(COUNT[count(3, 90)].key, "different");
+    }
+
+    #[test]
+    fn the_well_known_example_of_jaro_and_winkler() {
+        let code = |text: &str| super::super::normalise::codes(text);
+        let close = |a: &str, b: &str, value: f64| assert!((jaro_winkler(&code(a), &code(b)) - value).abs() < 1e-3, "{a} {b}");
+        close("MARTHA", "MARHTA", 0.9611);
+        close("DIXON", "DICKSONX", 0.8133);
+        close("DWAYNE", "DUANE", 0.84);
+        close("ABC", "XYZ", 0.0);
+    }
+}

@@ -51,7 +51,7 @@ impl Engine {
                 .filter(|((place, _), _)| weights.get(**place as usize).is_some_and(|&weight| probability(weight) >= 0.9))
                 .flat_map(|((_, &l), &r)| [(l, r), (r, l)]);
             let support = Support::gather(self.layout.family, register, register, sure);
-            self.add_context(&mut patterns, &support, register, register, &crew)?;
+            self.write_context(&mut patterns, &support, register, register, &crew)?;
             (tallies, places) = tally(&patterns.of);
             if options.model.is_none() {
                 let matched: Vec<f64> = weigh(&model, &tallies)
@@ -138,7 +138,18 @@ impl Engine {
             let weight = together.map_or(own, |together| own.max(together));
             let zone = if probability(weight) >= self.profile.match_from { Zone::Match } else { Zone::Review };
             let (left, right, chain) = (l, r, weight - own);
-            out.push(Pair { left, right, weight, probability: probability(weight), zone, pattern, left_rivals: 0.0, right_rivals: 0.0, chain, calibration: 0.0 });
+            out.push(Pair {
+                left,
+                right,
+                weight,
+                probability: probability(weight),
+                zone,
+                pattern,
+                left_rivals: 0.0,
+                right_rivals: 0.0,
+                chain,
+                calibration: 0.0,
+            });
         };
         for (weight, l, r, pattern) in found {
             add(l, r, pattern, weight, joined.remove(&(l.min(r), l.max(r))));

@@ -181,7 +181,11 @@ fn parse(rest: &[u8], delimiter: u8, ended: bool, cells: &mut Cells) -> Parsed {
             let mut end = start;
             loop {
                 let Some(next) = memchr::memchr2(b'"', b'\n', rest.get(end..).unwrap_or_default()) else {
-                    return if ended { Parsed::Bad(opened, "a quote is opened here and never closed".to_owned()) } else { Parsed::NeedMore };
+                    return if ended {
+                        Parsed::Bad(opened, "a quote is opened here and never closed".to_owned())
+                    } else {
+                        Parsed::NeedMore
+                    };
                 };
                 end += next;
                 if rest.get(end) == Some(&b'\n') {
@@ -407,7 +411,8 @@ pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<
 /// The column of the id and of each compared field.
 fn places(engine: &Engine, side: Side, headers: &[String], notes: &mut Vec<String>) -> Result<Vec<Option<usize>>, String> {
     let wanted = |field: &Field| if side == Side::Left { field.left.clone() } else { field.right.clone() };
-    let find = |field: &Field| wanted(field).iter().find_map(|name| headers.iter().position(|header| *header == name.trim().to_lowercase()));
+    let find =
+        |field: &Field| wanted(field).iter().find_map(|name| headers.iter().position(|header| *header == name.trim().to_lowercase()));
     let mut out = Vec::new();
     let mut lacking = Vec::new();
     if let Some(id) = engine.profile.id() {
@@ -454,14 +459,7 @@ fn quoted(cell: &str) -> Cow<'_, str> {
 
 /// Writes the pairs beside the goal first and renames, so that nobody ever sees half a file. With `explain` one more column holds the
 /// terms of each weight.
-pub fn write(
-    path: &Path,
-    engine: &Engine,
-    outcome: &Outcome,
-    left: &Register,
-    right: &Register,
-    explain: bool,
-) -> Result<(), FileError> {
+pub fn write(path: &Path, engine: &Engine, outcome: &Outcome, left: &Register, right: &Register, explain: bool) -> Result<(), FileError> {
     let fail = |error: std::io::Error| FileError { path: path.to_owned(), line: None, message: error.to_string() };
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(fail)?;
@@ -488,4 +486,93 @@ pub fn write(
     }
     file.persist(path).map_err(|error| fail(error.error))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::linkage::profile::Profile;
+    use crate::linkage::run::Options;
+
+    fn engine() -> Engine {
+        Engine::new(Profile::shipped("indonesian").unwrap().unwrap()).unwrap()
+    }
+
+    fn file(content: &[u8]) -> tempfile::NamedTempFile {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(content).unwrap();
+        file
+    }
+
+    fn read_bytes(content: &[u8], threads: usize) -> Result<Loaded, FileError> {
+        read(&engine(), file(content).path(), Side::Left, threads)
+    }
+
+    #[test]
+    fn one_register_in_many_dresses() {
+        let plain = read_bytes(b"id,nik,nama,tgl_lahir\n1,6202014406130001,SITI A\xc3\x89NAH,2013-06-04\n", 1).unwrap();
+        for other in [
+            &b"\xef\xbb\xbfID;NIK;Nama;TGL_LAHIR\r\n1;'6202014406130001;\"SITI A\xc3\x89NAH\";04/06/2013\r\n"[..],
+            b"id;nik;nama;tgl_lahir\n1;6202014406130001;SITI A\xc9NAH;04/06/2013 00:00",
+            b"id\tnik\tnama\ttgl_lahir\n\n1\t6202014406130001\tSITI  A\xc3\x89NAH\t2013-06-04\n\n",
+        ] {
+            let read = read_bytes(other, 2).unwrap();
+            assert_eq!(read.register.len(), 1);
+            let pattern = engine().pattern(&plain.register, 0, &read.register, 0);
+            assert_eq!(pattern, engine().pattern(&plain.register, 0, &plain.register, 0), "{}", String::from_utf8_lossy(other));
+        }
+    }
+
+    #[test]
+    fn quotes_may_hold_delimiters_breaks_and_quotes() {
+        let read = read_bytes(b"id,nama,alamat\n1,\"SITI, S.Pd\",\"JL \"\"A\"\"\nRT 3\"\n2,BUDI,X\n", 1).unwrap();
+        assert_eq!(read.register.len(), 2);
+        assert_eq!(read.register.id(1), "2");
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_told_with_its_line() {
+        let long = [b"id,nama\n1,\"A\n".to_vec(), b"2,B\n".repeat(400_000)].concat();
+        for (content, line, word) in [
+            (&b""[..], None, "empty"),
+            (b"\n\n", None, "empty"),
+            (b"id,nama\n", None, "no row"),
+            (b"id,nama,NAMA\n1,A,B\n", Some(1), "twice"),
+            (b"nama\nA\n", Some(1), "no id column"),
+            (b"id,warna\n1,A\n", Some(1), "none of the profile's columns"),
+            (b"id,nama\n1,A\n2\n", Some(3), "1 cells"),
+            (b"id,nama\n1,\"A\n2,B\n", Some(2), "never closed"),
+            (b"id,nama\n1,\"A\"B\n", Some(2), "behind a closing quote"),
+            (b"id,nama\n1,\n2,-\n", None, ""),
+            (b"id,nama\n1,A\n1,B\n", None, "several rows"),
+            (b"id,nama\n,A\n", Some(2), "id is empty"),
+            (b"PK\x03\x04xxxx", None, "not a CSV"),
+            (&long, Some(2), "longer than"),
+        ] {
+            match read_bytes(content, 1) {
+                Err(error) => {
+                    assert_eq!(error.line, line, "{error}");
+                    assert!(error.to_string().contains(word), "{error}");
+                }
+                Ok(_) => assert!(word.is_empty(), "{word}"),
+            }
+        }
+        assert!(read_bytes(b"id,nama,nik\n1,,\n2,,\n", 1).unwrap_err().to_string().contains("empty throughout"));
+    }
+
+    #[test]
+    fn pairs_are_written_whole_or_not_at_all() {
+        let engine = engine();
+        let row = b"id,nik,nama,tgl_lahir\n\"a,1\",6202014406130001,SITI AMINAH,2013-06-04\n";
+        let (mut left, mut right) = (read_bytes(row, 1).unwrap().register, read_bytes(row, 1).unwrap().register);
+        let outcome = engine.link(&mut left, &mut right, &Options::default()).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let goal = folder.path().join("pairs.csv");
+        write(&goal, &engine, &outcome, &left, &right, true).unwrap();
+        let text = std::fs::read_to_string(&goal).unwrap();
+        assert!(text.starts_with("left_id,right_id,weight,probability,zone,explanation\n"), "{text}");
+        assert!(text.lines().skip(1).all(|line| line.starts_with("\"a,1\",\"a,1\",")), "{text}");
+        assert!(write(&folder.path().join("no/such/folder.csv"), &engine, &outcome, &left, &right, false).is_err());
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
 }

@@ -24,6 +24,7 @@ type Shares = [f64; CLASSES];
 
 /// A model, estimated or read back. Scores of one model are comparable over time, whatever records are added.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(into = "Stored", try_from = "Stored")]
 pub struct Model {
     /// A digest of all that follows: equal versions give equal scores.
     pub version: String,
@@ -39,6 +40,57 @@ pub struct Model {
     context: Vec<Shares>,
     /// How frequent names are, frozen with the model.
     pub frequencies: Frequencies,
+}
+
+/// A model as it is written down: numbers by their bits, because decimal text does not bring every number back exactly, and a model that is
+/// read back must score as it did.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    version: String,
+    numbers: Vec<u64>,
+    /// Cells of each comparison.
+    cells: Vec<usize>,
+    /// Levels of the family context.
+    context: usize,
+    frequencies: Frequencies,
+}
+
+impl From<Model> for Stored {
+    fn from(model: Model) -> Self {
+        let Model { version, priors, expectation, calibration: Calibration { offset, slope }, cells, context, frequencies } = model;
+        let shares = cells.iter().flatten().chain(&context).flatten();
+        let numbers = priors.iter().chain(&[expectation, offset, slope]).chain(shares).map(|number| number.to_bits()).collect();
+        Self { version, numbers, cells: cells.iter().map(Vec::len).collect(), context: context.len(), frequencies }
+    }
+}
+
+impl TryFrom<Stored> for Model {
+    type Error = &'static str;
+
+    fn try_from(stored: Stored) -> Result<Self, Self::Error> {
+        let Stored { version, numbers, cells, context, frequencies } = stored;
+        let mut numbers = numbers.into_iter().map(f64::from_bits);
+        let mut next = || numbers.next().filter(|number| number.is_finite()).ok_or("the model is cut short or damaged");
+        let mut head = [0.0; CLASSES + 3];
+        for number in &mut head {
+            *number = next()?;
+        }
+        let [priors @ .., expectation, offset, slope] = head;
+        let mut shares = || -> Result<Shares, Self::Error> {
+            let mut out = [0.0; CLASSES];
+            for share in &mut out {
+                *share = next()?;
+            }
+            Ok(out)
+        };
+        let mut lists = Vec::new();
+        for n in cells {
+            lists.push((0..n).map(|_| shares()).collect::<Result<Vec<_>, _>>()?);
+        }
+        let context = (0..context).map(|_| shares()).collect::<Result<Vec<_>, _>>()?;
+        let calibration = Calibration { offset, slope };
+        Ok(Self { version, priors, expectation, calibration, cells: lists, context, frequencies })
+    }
 }
 
 /// One distinct pattern and the number of pairs that have it.
@@ -81,7 +133,15 @@ impl Model {
             })
             .collect();
         let priors = std::array::from_fn(|class| if class < MATCHES { 0.05 / MATCHES as f64 } else { 0.95 / (CLASSES - MATCHES) as f64 });
-        Self { version: String::new(), priors, expectation: 0.0, calibration: Calibration::default(), cells, context: Vec::new(), frequencies }
+        Self {
+            version: String::new(),
+            priors,
+            expectation: 0.0,
+            calibration: Calibration::default(),
+            cells,
+            context: Vec::new(),
+            frequencies,
+        }
     }
 
     /// Estimates the model from the patterns of all candidates.

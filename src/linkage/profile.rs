@@ -206,3 +206,35 @@ fn read_field(raw: FieldText) -> Result<Field, ProfileError> {
         key,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_shipped_profiles_are_sound() {
+        for name in ["indonesian", "neutral"] {
+            let profile = Profile::shipped(name).unwrap().unwrap();
+            assert_eq!(profile.name, name);
+            crate::linkage::run::Engine::new(profile).unwrap();
+        }
+        assert!(Profile::shipped("martian").is_none());
+    }
+
+    #[test]
+    fn a_profile_that_cannot_work_is_refused_with_the_reason() {
+        for (text, reason) in [
+            ("", "exactly one field has kind"),
+            ("[[field]]\nkey = \"id\"\nkind = \"id\"\n", "nothing to compare"),
+            ("[[field]]\nkind = \"id\"\n", "neither key nor header"),
+            ("[[field]]\nkey = \"id\"\nkind = \"ID\"\n", "unknown variant"),
+            ("match_from = 0.01\n[[field]]\nkey = \"id\"\nkind = \"id\"\n[[field]]\nkey = \"n\"\nkind = \"text\"\n", "review_from"),
+            ("colour = 1\n", "unknown field"),
+        ] {
+            let error = Profile::parse(text).unwrap_err().to_string();
+            assert!(error.contains(reason), "{error}");
+        }
+        let own = "[[field]]\nkind = \"id\"\nleft = \"a\"\nright = \"b\"\n[[field]]\nkind = \"text\"\nheader = \"t\"\nspelling = 1\n";
+        assert!(Profile::parse(own).is_err());
+    }
+}

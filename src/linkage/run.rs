@@ -250,7 +250,6 @@ impl Engine {
         let mut patterns = self.compare(left, right, candidates, &crew)?;
         tell(Stage::Estimate);
         let (tallies, places) = tally(&patterns.of);
-        let patterns_len = patterns.of.len();
         let mut model = match options.model {
             Some(model) => model.clone(),
             None => Model::estimate(&self.scheme, &tallies, frequencies),
@@ -259,47 +258,36 @@ impl Engine {
             Stats { left: left.len(), right: right.len(), compared: patterns.of.len(), patterns: tallies.len(), ..Stats::default() };
         crew.check()?;
         tell(Stage::Decide);
-        let known = options.model.is_some();
+        let total = patterns.of.len();
         let adjust = |model: Model, claims: &[Claim], tallies: &[Tally], context: bool| {
             let matched = matched(claims, tallies.len(), model.calibration);
-            let total = matched.iter().sum();
-            let model = model.refit(&self.scheme, tallies, &matched, context);
-            model.expecting(left.len(), right.len(), patterns_len, total)
+            let expected = matched.iter().sum();
+            model.refit(&self.scheme, tallies, &matched, context).expecting(left.len(), right.len(), total, expected)
         };
-        let calibrate = |model: &mut Model, claims: &[Claim]| {
-            if !known {
-                model.calibration = self.observe(model, claims, left, right).fit(model.calibration);
-            }
-        };
-        let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
-            calibrate(&mut model, &claims);
-        if !known {
-            // What the competition settles tells more of the classes than the patterns alone.
+        if options.model.is_none() {
+            // What the competition settles tells more of the classes than the patterns alone; then what families tell.
+            let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
             model = adjust(model, &claims, &tallies, false);
             claims = self.settle(&model, &tallies, &places, &patterns, left, right);
-            calibrate(&mut model, &claims);
-        }
-        if self.layout.family.is_some() {
-            let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9).map(|claim| (claim.left, claim.right));
-            let support = Support::gather(self.layout.family, left, right, sure);
-            self.add_context(&mut patterns, &support, left, right, &crew)?;
-            let (tallies, again) = tally(&patterns.of);
-            if !known {
+            model.calibration = self.observe(&model, &claims, left, right).fit();
+            if self.layout.family.is_some() {
+                self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
+                let (tallies, places) = tally(&patterns.of);
                 for claim in &mut claims {
-                    claim.place = patterns.place(claim.left, claim.right).and_then(|at| again.get(at)).copied().unwrap_or_default();
+                    claim.place = patterns.place(claim.left, claim.right).and_then(|at| places.get(at)).copied().unwrap_or_default();
                 }
                 model = adjust(model, &claims, &tallies, true);
+                claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+                model.calibration = self.observe(&model, &claims, left, right).fit();
             }
-            claims = self.settle(&model, &tallies, &again, &patterns, left, right);
-            calibrate(&mut model, &claims);
-            if !known {
-                model = adjust(model, &claims, &tallies, true);
-                claims = self.settle(&model, &tallies, &again, &patterns, left, right);
-            calibrate(&mut model, &claims);
-            }
-        }
-        if options.model.is_none() {
             model = model.sealed();
+        }
+        // From here on a new model and one kept from before do the same.
+        let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+        if self.layout.family.is_some() {
+            self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
+            let (tallies, places) = tally(&patterns.of);
+            claims = self.settle(&model, &tallies, &places, &patterns, left, right);
         }
         let same_left = |a: u32, b: u32| self.one_person(&model, left, a, b);
         let ids = |claim: &Claim| (left.id(claim.left), right.id(claim.right));
@@ -366,7 +354,21 @@ impl Engine {
         Ok(Patterns { candidates, lefts, of })
     }
 
-    pub(super) fn add_context(
+    fn add_context(
+        &self,
+        patterns: &mut Patterns,
+        model: &Model,
+        claims: &[Claim],
+        left: &Register,
+        right: &Register,
+        crew: &Crew<'_>,
+    ) -> Result<(), Cancelled> {
+        let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9);
+        let support = Support::gather(self.layout.family, left, right, sure.map(|claim| (claim.left, claim.right)));
+        self.write_context(patterns, &support, left, right, crew)
+    }
+
+    pub(super) fn write_context(
         &self,
         patterns: &mut Patterns,
         support: &Support,
@@ -387,6 +389,12 @@ impl Engine {
             *pattern = (*pattern & !(7 << CONTEXT)) | level << CONTEXT;
         }
         Ok(())
+    }
+
+    /// The weight of a pattern by its fields alone: without family context, competition and calibration. It depends on nothing but the two
+    /// records and the model, so it is the same in a whole run and in an [`super::index::Index`].
+    pub fn evidence(&self, model: &Model, pattern: u64) -> f64 {
+        model.weight(&self.scheme, pattern & !(7 << CONTEXT))
     }
 
     /// Whether two rows of one register are judged one person: by the same model, but without what it expects of two registers.
@@ -411,7 +419,15 @@ impl Engine {
         out
     }
 
-    fn settle(&self, model: &Model, tallies: &[Tally], places: &[u32], patterns: &Patterns, left: &Register, right: &Register) -> Vec<Claim> {
+    fn settle(
+        &self,
+        model: &Model,
+        tallies: &[Tally],
+        places: &[u32],
+        patterns: &Patterns,
+        left: &Register,
+        right: &Register,
+    ) -> Vec<Claim> {
         let weights: Vec<f64> = tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect();
         let mut claims = Vec::new();
         for ((&place, &l), &r) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights) {
@@ -420,11 +436,7 @@ impl Engine {
                 claims.push(Claim { left: l, right: r, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
-        assign::compete(
-            &mut claims,
-            |a, b| self.one_person(model, left, a, b),
-            |a, b| self.one_person(model, right, a, b),
-        );
+        assign::compete(&mut claims, |a, b| self.one_person(model, left, a, b), |a, b| self.one_person(model, right, a, b));
         claims
     }
 }
