@@ -21,6 +21,8 @@ pub mod matching;
 pub mod action_plans;
 /// Aid planned for families, delivered or cancelled.
 pub mod interventions;
+/// Bulk look-up.
+pub mod lookups;
 /// Long work, how far it is.
 pub mod jobs;
 /// The change feed and the audit log.
@@ -41,6 +43,7 @@ pub fn operations(api: &mut Api) {
     matching::operations(api);
     action_plans::operations(api);
     interventions::operations(api);
+    lookups::operations(api);
     jobs::operations(api);
     feed::operations(api);
     monitoring::operations(api);

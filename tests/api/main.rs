@@ -17,6 +17,7 @@ mod interventions;
 mod durability;
 mod feed;
 mod jobs;
+mod lookups;
 mod matching;
 mod monitoring;
 mod sweeps;
@@ -36,5 +37,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(monitoring::cases());
     cases.extend(datasets::cases());
     cases.extend(matching::cases());
+    cases.extend(lookups::cases());
     cases
 }

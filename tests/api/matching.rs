@@ -99,7 +99,10 @@ pub fn cases() -> Vec<Case> {
         }),
         case!("match_pairs_fetch", |world, place| Call::get(format!("/match-pairs/{}", pair(world, place).await))),
         case!("match_pairs_decide", |world, place| {
-            Call::send(format!("/match-pairs/{}/decision", pair(world, place).await), json!({"outcome": "no_match", "reason": "two people"}))
+            Call::send(
+                format!("/match-pairs/{}/decision", pair(world, place).await),
+                json!({"outcome": "no_match", "reason": "two people"}),
+            )
         }),
         case!("match_decisions_list", |world, place| Call::list("/match-decisions?limit=200", [proposed(world, place).await])),
         case!("match_decisions_fetch", |world, place| Call::get(format!("/match-decisions/{}", proposed(world, place).await))),

@@ -17,13 +17,14 @@ mod rotate;
 mod service;
 mod store;
 
-pub use http::{MemberOut, operations};
+pub use http::{MemberOut, operations, unnumbered};
 pub use matched::{MatchedMember, member_to_match, members_to_match};
 pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
     MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
 };
 pub use rotate::rotate_keys;
+pub use service::{KK_KIND, NIK_KIND};
 pub use store::{
     ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare, reranked,
 };

@@ -28,8 +28,8 @@ pub use http::operations;
 pub use jobs::jobs;
 pub use model::{NikState, RegistryStatus};
 pub use rotate::rotate_keys;
-pub use statement::{RawRow, StatedPerson, Statement};
 pub use service::{find_kept, sweep};
+pub use statement::{RawRow, StatedPerson, Statement};
 pub use store::{Release, statements, statements_by_id};
 
 #[cfg(test)]

@@ -29,7 +29,20 @@ use crate::platform::valid::{Valid, printable};
 pub fn operations(api: &mut Api) {
     api.feature("matching", "Matching (pemadanan): lists that disagree become one, with reasons, review and decisions that last");
     mount!(
-        api, list, create, fetch, history, summary, results, pairs, fetch_pair, decide, list_decisions, fetch_decision, confirm, undo,
+        api,
+        list,
+        create,
+        fetch,
+        history,
+        summary,
+        results,
+        pairs,
+        fetch_pair,
+        decide,
+        list_decisions,
+        fetch_decision,
+        confirm,
+        undo,
         history_of_decision
     );
 }
@@ -269,16 +282,17 @@ pub struct SummaryFilter {
 ///
 /// People by region and status: the coverage report. 409 `run_not_done` until its job has ended well.
 #[utoipa::path(get, path = "/matching-runs/{id}/summary")]
-async fn summary(access: Access<MatchingRead>, Path(id): Path<Uuid>, Query(filter): Query<SummaryFilter>) -> Result<Item<MatchingSummaryOut>> {
+async fn summary(
+    access: Access<MatchingRead>,
+    Path(id): Path<Uuid>,
+    Query(filter): Query<SummaryFilter>,
+) -> Result<Item<MatchingSummaryOut>> {
     let db = access.read_apart().await?;
     store::find_done(&db, id).await?;
     let tallies = store::tally(&db, id, filter.level.unwrap_or(Level::Subdistrict)).await?;
     let is_found = |status: &str| {
         use MatchStatus::{InactiveDeceased, InactiveMoved, Matched, MatchedByName, MatchedByNikOtherData};
-        matches!(
-            MatchStatus::parse(status),
-            Some(Matched | MatchedByNikOtherData | MatchedByName | InactiveDeceased | InactiveMoved)
-        )
+        matches!(MatchStatus::parse(status), Some(Matched | MatchedByNikOtherData | MatchedByName | InactiveDeceased | InactiveMoved))
     };
     let people = tallies.iter().map(|(.., people)| people).sum();
     let found = tallies.iter().filter(|(_, _, status, _)| is_found(status)).map(|(.., people)| people).sum();
@@ -568,7 +582,11 @@ pub struct MatchDecisionCreate {
 /// With four eyes it is `proposed` until somebody else confirms it. A pair with a decision that stands is refused: undo that
 /// one first.
 #[utoipa::path(post, path = "/match-pairs/{id}/decision")]
-async fn decide(access: Access<MatchesDecide>, Path(id): Path<Uuid>, Valid(body): Valid<MatchDecisionCreate>) -> Result<Created<MatchDecisionOut>> {
+async fn decide(
+    access: Access<MatchesDecide>,
+    Path(id): Path<Uuid>,
+    Valid(body): Valid<MatchDecisionCreate>,
+) -> Result<Created<MatchDecisionOut>> {
     let mut tx = access.write().await?;
     let (pair, decision) = store::find_pair(&tx, id).await?;
     if decision.is_some() {
@@ -662,7 +680,12 @@ pub struct MatchDecisionUndo {
 ///
 /// What it had changed is as it was before; the pair can be decided anew.
 #[utoipa::path(post, path = "/match-decisions/{id}/undo")]
-async fn undo(access: Access<MatchesDecide>, Path(id): Path<Uuid>, read: IfGiven, Valid(body): Valid<MatchDecisionUndo>) -> Result<Found<MatchDecisionOut>> {
+async fn undo(
+    access: Access<MatchesDecide>,
+    Path(id): Path<Uuid>,
+    read: IfGiven,
+    Valid(body): Valid<MatchDecisionUndo>,
+) -> Result<Found<MatchDecisionOut>> {
     let mut tx = access.write().await?;
     let old = store::find_decision_to_change(&tx, id, read).await?;
     let state = old.standing()?.after(Step::Undo).ok_or(Code::StepNotAllowed)?;

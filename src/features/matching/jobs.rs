@@ -165,7 +165,8 @@ impl Findings {
             }
         }
         remembered(run, left, right, decided, &mut pairs, &mut of_person);
-        let facts: Vec<Facts> = pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
+        let facts: Vec<Facts> =
+            pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
         let held: Vec<Option<(usize, u32)>> = of_person
             .iter()
             .map(|list| {
@@ -238,7 +239,11 @@ fn pair(engine: &Engine, run: &Run, one: &Person, other: &Person, weighed: &Weig
     };
     let name = level("name");
     let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
-    let told: Vec<_> = terms.iter().filter(|term| term.weight != 0.0 || !term.levels.is_empty()).map(|term| json!([term.key, term.levels, term.weight])).collect();
+    let told: Vec<_> = terms
+        .iter()
+        .filter(|term| term.weight != 0.0 || !term.levels.is_empty())
+        .map(|term| json!([term.key, term.levels, term.weight]))
+        .collect();
     blank(run, one, other, data_agrees).weighing(weighed, json!(told))
 }
 
@@ -297,7 +302,8 @@ fn remembered(
         return;
     }
     missing.sort();
-    let by_key = |people: &[Person]| -> HashMap<String, u32> { (0u32..).zip(people).map(|(at, person)| (person.key.clone(), at)).collect() };
+    let by_key =
+        |people: &[Person]| -> HashMap<String, u32> { (0u32..).zip(people).map(|(at, person)| (person.key.clone(), at)).collect() };
     let (on_left, on_right) = (by_key(left), by_key(right));
     for (one, other) in missing {
         for (one, other) in [(one, other), (other, one)] {

@@ -107,7 +107,11 @@ pub struct Intake<'a> {
 impl<'a> Intake<'a> {
     /// For registers of this layout.
     pub fn new(layout: &'a Layout) -> Intake<'a> {
-        Intake { layout, normaliser: Normaliser::new(&layout.spelling), people: People { people: Vec::new(), register: Register::new(layout) } }
+        Intake {
+            layout,
+            normaliser: Normaliser::new(&layout.spelling),
+            people: People { people: Vec::new(), register: Register::new(layout) },
+        }
     }
 
     fn push(&mut self, person: Person, values: &Values<'_>) {
@@ -192,7 +196,13 @@ fn sex_word(sex: Sex) -> &'static str {
 }
 
 /// The people of a release, or the halt that came in between. Counts what it has read onto `done`.
-pub async fn of_release(step: &Step, layout: &Layout, dataset: Uuid, release: Uuid, done: &mut i64) -> Result<std::result::Result<People, Halt>> {
+pub async fn of_release(
+    step: &Step,
+    layout: &Layout,
+    dataset: Uuid,
+    release: Uuid,
+    done: &mut i64,
+) -> Result<std::result::Result<People, Halt>> {
     let mut intake = Intake::new(layout);
     let mut after = None;
     loop {

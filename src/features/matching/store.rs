@@ -324,9 +324,7 @@ pub async fn results(
     }
     if let Some((statement, ordinal)) = after {
         query = query.filter(
-            match_results::statement_id
-                .gt(statement)
-                .or(match_results::statement_id.eq(statement).and(match_results::ordinal.gt(ordinal))),
+            match_results::statement_id.gt(statement).or(match_results::statement_id.eq(statement).and(match_results::ordinal.gt(ordinal))),
         );
     }
     Ok(query.load(&mut db.on()).await?)
@@ -600,7 +598,10 @@ pub async fn derive(tx: &mut Tx, decision: &Decision) -> Result<()> {
         let nik = NikState::parse(&nik).unwrap_or(NikState::Invalid);
         let status = status(nik, taken, held.and_then(|at| facts.get(at)));
         let pair = held.and_then(|at| pairs.get(at)).map(|(pair, _)| pair.id);
-        diesel::update(person).set((match_results::status.eq(status.name()), match_results::pair_id.eq(pair))).execute(&mut tx.on()).await?;
+        diesel::update(person)
+            .set((match_results::status.eq(status.name()), match_results::pair_id.eq(pair)))
+            .execute(&mut tx.on())
+            .await?;
     }
     Ok(())
 }

@@ -2,7 +2,11 @@
 
 /// Fields and whole terms: key, Indonesian, English.
 const FIELDS: &[(&str, &str, &str)] = &[
-    ("prior", "perbandingan awal (dua orang sembarang jarang orang yang sama)", "the starting point (two people picked at random are rarely one)"),
+    (
+        "prior",
+        "perbandingan awal (dua orang sembarang jarang orang yang sama)",
+        "the starting point (two people picked at random are rarely one)",
+    ),
     ("left_rivals", "calon lain di sisi kanan", "other candidates on the right"),
     ("right_rivals", "calon lain di sisi kiri", "other candidates on the left"),
     ("chain", "keterkaitan antarbaris", "links through other rows"),

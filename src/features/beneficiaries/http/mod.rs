@@ -23,6 +23,8 @@ use crate::platform::valid::Valid;
 mod shown;
 mod wire;
 
+pub use wire::unnumbered;
+
 pub use shown::MemberOut;
 use shown::{BeneficiaryOut, DisclosureOut, SearchHit};
 use wire::{

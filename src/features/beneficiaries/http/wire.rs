@@ -26,7 +26,7 @@ fn born(date: &NaiveDate) -> Result<(), ValidationError> {
 }
 
 /// For validator: a text that is kept for ever and read by many holds no NIK or KK number.
-fn unnumbered(text: &str) -> Result<(), ValidationError> {
+pub fn unnumbered(text: &str) -> Result<(), ValidationError> {
     printable(text)?;
     if holds_number(text) {
         Err(ValidationError::new("personal_number").with_message("No NIK or KK number may stand in this text: it is kept for ever.".into()))
