@@ -264,6 +264,14 @@ impl Scheme {
         Ok(Self { comparisons })
     }
 
+    /// Whether the national numbers of a pair differ in nothing but the serial.
+    pub fn differs_in_serial(&self, pattern: u64) -> bool {
+        self.comparisons.iter().any(|comparison| {
+            let levels = comparison.levels_of(comparison.cell(pattern));
+            comparison.parts.iter().zip(levels).any(|(part, level)| matches!(part.rule, Rule::Person { .. }) && matches!(level, 4 | 5))
+        })
+    }
+
     /// The pattern of a pair.
     pub fn pattern(&self, a: Row<'_>, b: Row<'_>) -> u64 {
         let mut pattern = 0;

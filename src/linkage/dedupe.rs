@@ -107,7 +107,9 @@ impl Engine {
         let mut members: Vec<Vec<u32>> = Vec::new();
         // The weight at which the rows of a pair came together.
         let mut joined: HashMap<(u32, u32), f64, FixedState> = HashMap::default();
-        for &(weight, l, r, _) in found.iter().filter(|entry| probability(entry.0) >= self.profile.match_from) {
+        // One register tells twins apart by the serials of their numbers, so rows that differ in the serial are never joined without a clerk.
+        let sure = |weight: f64, pattern: u64| probability(weight) >= self.profile.match_from && !self.scheme.differs_in_serial(pattern);
+        for &(weight, l, r, _) in found.iter().filter(|entry| sure(entry.0, entry.3)) {
             let mut own = |row: u32| {
                 *cluster_of.entry(row).or_insert_with(|| {
                     members.push(vec![row]);
@@ -136,7 +138,7 @@ impl Engine {
         let mut out: Vec<Pair> = Vec::new();
         let mut add = |l: u32, r: u32, pattern: u64, own: f64, together: Option<f64>| {
             let weight = together.map_or(own, |together| own.max(together));
-            let zone = if probability(weight) >= self.profile.match_from { Zone::Match } else { Zone::Review };
+            let zone = if together.is_some() || sure(own, pattern) { Zone::Match } else { Zone::Review };
             let (left, right, chain) = (l, r, weight - own);
             out.push(Pair {
                 left,

@@ -25,6 +25,8 @@ struct Link {
 #[derive(Debug, Default)]
 pub struct Support {
     slot: Option<usize>,
+    /// Both sides are one register, whose pairs stand here in both directions.
+    one: bool,
     left: HashMap<u64, Vec<Link>, FixedState>,
     right: HashMap<u64, Vec<u32>, FixedState>,
 }
@@ -41,7 +43,7 @@ pub struct Relatives<'a> {
 impl Support {
     /// Gathers sure links; `slot` is that of the family number, without which there is no context.
     pub fn gather(slot: Option<usize>, left: &Register, right: &Register, links: impl Iterator<Item = (u32, u32)>) -> Self {
-        let mut out = Self { slot, ..Self::default() };
+        let mut out = Self { slot, one: std::ptr::eq(left, right), ..Self::default() };
         let Some(slot) = slot else { return out };
         for (l, r) in links {
             let (a, b) = (left.slot(l, slot), right.slot(r, slot));
@@ -73,6 +75,10 @@ impl Relatives<'_> {
         let mut shared = 0;
         let mut linked = false;
         for link in self.links.iter().filter(|link| link.left != self.row) {
+            // Within one register the pair turned round is the pair itself.
+            if self.support.one && (link.left == r || link.right == self.row) {
+                continue;
+            }
             linked = true;
             shared += usize::from(link.family == family && family != 0 && link.right != r);
         }

@@ -246,8 +246,9 @@ pub struct Normaliser<'a> {
     buffer: Vec<u8>,
     found: Vec<(u32, bool)>,
     out: Words,
-    /// Whole cells met before, by hash: mothers, places and streets come again and again. What they became is kept by the register.
-    pub(super) cells: HashMap<u64, [u64; 3], FixedState>,
+    /// Whole cells met before, by hash: mothers, places and streets come again and again. What they became is kept by the register. One
+    /// table per column, so that the small ones stay in the cache.
+    pub(super) cells: Vec<HashMap<u64, [u64; 3], FixedState>>,
 }
 
 /// Past this many different words (or cells) a worker forgets them all and begins anew: the bound of its memory.
@@ -263,7 +264,7 @@ impl<'a> Normaliser<'a> {
             buffer: Vec::new(),
             found: Vec::new(),
             out: Words::default(),
-            cells: HashMap::default(),
+            cells: Vec::new(),
         }
     }
 

@@ -191,18 +191,21 @@ impl Register {
         self.id_ends.push(self.ids.len() as u64);
         let start = self.slots.len();
         self.slots.resize(start + self.stride, 0);
-        for (column, cell) in layout.columns.iter().zip(values) {
+        if normaliser.cells.len() < layout.columns.len() {
+            normaliser.cells.resize_with(layout.columns.len(), HashMap::default);
+        }
+        for (place, (column, cell)) in layout.columns.iter().zip(values).enumerate() {
             if cell.is_empty() || normaliser.is_null(cell) {
                 continue;
             }
             let content: [u64; 3];
             let used = match column.kind {
                 Kind::PersonName | Kind::GivenName | Kind::Surname => {
-                    content = self.words(normaliser, cell, true);
+                    content = self.words(normaliser, place, cell, true);
                     3
                 }
                 Kind::Place | Kind::Text => {
-                    content = self.words(normaliser, cell, false);
+                    content = self.words(normaliser, place, cell, false);
                     2
                 }
                 kind => {
@@ -227,18 +230,20 @@ impl Register {
     }
 
     /// The slots of a cell of words; of a cell met before, those it had, so that its words stand in the arena once.
-    fn words(&mut self, normaliser: &mut Normaliser<'_>, cell: &str, name: bool) -> [u64; 3] {
-        let key = normalise::hash(cell.as_bytes(), if name { 6 } else { 7 });
-        if let Some(&known) = normaliser.cells.get(&key) {
+    fn words(&mut self, normaliser: &mut Normaliser<'_>, place: usize, cell: &str, name: bool) -> [u64; 3] {
+        let key = normalise::hash(cell.as_bytes(), 6);
+        if let Some(&known) = normaliser.cells.get(place).and_then(|cells| cells.get(&key)) {
             return known;
-        }
-        if normaliser.cells.len() >= normalise::REMEMBERED {
-            normaliser.cells.clear();
         }
         let words = if name { normaliser.name(cell) } else { normaliser.text(cell) };
         let at = keep(&mut self.arena, words);
         let content = if name { [words.exact, words.letters, at] } else { [words.letters, at, 0] };
-        normaliser.cells.insert(key, content);
+        if let Some(cells) = normaliser.cells.get_mut(place) {
+            if cells.len() >= normalise::REMEMBERED {
+                cells.clear();
+            }
+            cells.insert(key, content);
+        }
         content
     }
 

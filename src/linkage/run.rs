@@ -397,9 +397,11 @@ impl Engine {
         model.weight(&self.scheme, pattern & !(7 << CONTEXT))
     }
 
-    /// Whether two rows of one register are judged one person: by the same model, but without what it expects of two registers.
+    /// Whether two rows of one register are judged one person: by the same model, but without what it expects of two registers, and never
+    /// when their national numbers differ in the serial only. That is how one register tells twins apart.
     pub(super) fn one_person(&self, model: &Model, register: &Register, a: u32, b: u32) -> bool {
-        model.bare_weight(&self.scheme, self.pattern(register, a, register, b)) >= 1.0
+        let pattern = self.pattern(register, a, register, b);
+        model.bare_weight(&self.scheme, pattern) >= 3.0 && !self.scheme.differs_in_serial(pattern)
     }
 
     /// What the smaller register's rows show of right and wrong links; of two of equal size both.
