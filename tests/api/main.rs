@@ -18,6 +18,7 @@ mod durability;
 mod feed;
 mod jobs;
 mod monitoring;
+mod releases;
 mod sweeps;
 mod users;
 
@@ -34,5 +35,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(feed::cases());
     cases.extend(monitoring::cases());
     cases.extend(datasets::cases());
+    cases.extend(releases::cases());
     cases
 }

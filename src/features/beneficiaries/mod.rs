@@ -19,7 +19,7 @@ mod store;
 pub use http::{MemberOut, operations};
 pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
-    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall,
+    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, holds_number,
 };
 pub use rotate::rotate_keys;
 pub use store::{
