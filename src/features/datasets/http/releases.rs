@@ -327,7 +327,7 @@ async fn create(access: Access<DatasetsWrite>, Path(id): Path<Uuid>, upload: Upl
 }
 
 fn demand_profile(form: &ReleaseForm) -> Result<()> {
-    form.profile.as_deref().map_or(Ok(()), |profile| profile_of(profile).map(|_| ()))
+    service::demand_fit(form.mode, form.profile.as_deref())
 }
 
 /// Fetch a release
