@@ -209,6 +209,35 @@ impl Answer for CsvFile {
     }
 }
 
+/// 200 with an XLSX workbook to save.
+#[derive(Debug)]
+pub struct Workbook {
+    /// The suggested file name, ASCII.
+    pub name: String,
+    /// The workbook.
+    pub bytes: Vec<u8>,
+}
+
+const XLSX: &str = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet";
+
+impl Responder for Workbook {
+    type Body = BoxBody;
+
+    fn respond_to(self, _: &HttpRequest) -> HttpResponse {
+        HttpResponse::Ok()
+            .content_type(XLSX)
+            .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.name)))
+            .insert_header((CACHE_CONTROL, "private, no-store"))
+            .body(self.bytes)
+    }
+}
+
+impl Answer for Workbook {
+    fn describe(to: &mut Description<'_>) {
+        to.response(200, "An XLSX workbook.", Some((XLSX, json!({"type": "string", "contentMediaType": XLSX}))), &[]);
+    }
+}
+
 /// 200 with a plain text.
 #[derive(Debug)]
 pub struct PlainText(pub String);

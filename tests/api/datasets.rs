@@ -151,7 +151,7 @@ impl List {
     }
 
     /// Families and people by village and decile.
-    fn totals(&self) -> Totals {
+    pub fn totals(&self) -> Totals {
         let mut totals = Totals::new();
         for family in &self.families {
             let place = (self.villages[family.village].code.clone(), i64::from(family.decile));
@@ -163,10 +163,10 @@ impl List {
     }
 }
 
-type Totals = BTreeMap<(String, i64), (i64, i64)>;
+pub type Totals = BTreeMap<(String, i64), (i64, i64)>;
 
 /// What stands in the tables, by village and current decile.
-async fn stored(world: &World) -> Totals {
+pub async fn stored(world: &World) -> Totals {
     let rows = world
         .sql()
         .await
@@ -198,11 +198,11 @@ async fn told(client: &Client) -> Totals {
     totals
 }
 
-async fn number(world: &World, sql: &str) -> i64 {
+pub async fn number(world: &World, sql: &str) -> i64 {
     world.sql().await.query_one(sql, &[]).await.unwrap().get(0)
 }
 
-async fn fetch(client: &Client, release: &Value) -> Value {
+pub async fn fetch(client: &Client, release: &Value) -> Value {
     client.get(&format!("/releases/{}", release.as_str().unwrap())).await.expect(200).body
 }
 
@@ -411,7 +411,9 @@ async fn a_form_cut_off_or_with_nonsense_is_refused_with_the_part() {
         (&[("mode", "commit"), ("reference_date", "01/02/2023")], "reference_date", "format"),
         (&[("mode", "commit"), ("received_on", "1066-10-14")], "received_on", "range"),
         (&[("mode", "commit"), ("bast_number", "a\u{7}b")], "bast_number", "printable"),
-        (&[("mode", "commit"), ("profile", "dtks")], "profile", "unknown_value"),
+        (&[("mode", "commit"), ("profile", "regsosek")], "profile", "unknown_value"),
+        (&[("mode", "commit"), ("rejects", "some")], "rejects", "unknown_value"),
+        (&[("mode", "commit"), ("profile", "dukcapil")], "mode", "register"),
         (&[("mode", "commit"), ("profile", r#"{"name":"x","sheets":[]}"#)], "profile.sheets", "sheets_empty"),
         (&[("mode", "commit"), ("profile", r#"{"name":"x","sheets":[],"y":1}"#)], "profile.y", "unknown_field"),
     ] {

@@ -162,7 +162,7 @@ async fn killed_again_and_again_an_import_ends_exact_and_no_nik_is_anywhere() {
 }
 
 /// The database as text, sealed bytes both as they are printed and as they are.
-fn dump(url: &str) -> String {
+pub fn dump(url: &str) -> String {
     let out = Command::new("pg_dump").args(["--no-owner", "--inserts", "--exclude-table=regions", url]).output().expect("pg_dump");
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     let text = String::from_utf8_lossy(&out.stdout).into_owned();

@@ -20,6 +20,7 @@ mod jobs;
 mod lookups;
 mod matching;
 mod monitoring;
+mod releases;
 mod sweeps;
 mod users;
 
@@ -36,7 +37,11 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(feed::cases());
     cases.extend(monitoring::cases());
     cases.extend(datasets::cases());
+<<<<<<< HEAD
     cases.extend(matching::cases());
     cases.extend(lookups::cases());
+=======
+    cases.extend(releases::cases());
+>>>>>>> releases
     cases
 }

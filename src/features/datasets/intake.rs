@@ -254,6 +254,8 @@ pub fn read(
             families_read.extend(join.family(raw, values.family(&record), people.is_empty())?);
         }
     }
+    // A sheet of families with nothing in it says as little as none.
+    join.from_people |= rows_in_all == 0;
     let mut last: HashMap<Box<str>, (usize, u32)> = HashMap::new();
     for (at, _, _) in &people {
         let mut rows = reader.rows(*at)?;

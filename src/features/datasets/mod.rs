@@ -4,11 +4,16 @@
 //! dates and hash; the same file is one release. It is `received` until its job has `validated` or `imported` it, or it
 //! `failed` or was `cancelled`; whatever ends it, its file leaves the spool. The source's own keys lead back to our
 //! records, so that no number or order of deliveries makes a family twice. A rank belongs to a release; the newest
-//! release that ranks a family gives its current one. Of refused rows place, column and reason are kept, never a cell.
+//! release that ranks a family gives its current one, until it is withdrawn. Of refused rows place, column and reason are
+//! told, never a cell; the cells rest sealed, to be handed back by a disclosure.
+//!
+//! What a release states is kept whole (`statement`): one sealed row a family, with its place, rank, key and a keyed digest
+//! in clear, by which two releases are compared without opening anything. A register is kept and nothing else.
 //!
 //! `profile`, `reader` and `values` turn rows into typed records, `intake` joins these to families; all of it is pure or
 //! reads one local file. `jobs` stores them.
 
+mod corrections;
 mod demo;
 mod http;
 mod intake;

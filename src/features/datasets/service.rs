@@ -64,13 +64,20 @@ pub fn profile_of(text: &str) -> Result<Profile> {
     Ok(profile)
 }
 
+/// Refuses a profile that nobody can read by, and a mode that it is not for.
+pub fn demand_fit(mode: ReleaseMode, profile: Option<&str>) -> Result<()> {
+    let register = profile.map_or(Ok(false), |profile| profile_of(profile).map(|profile| profile.register))?;
+    if register && mode == ReleaseMode::Commit {
+        return Err(Error::field("mode", "register", "This profile reads a register to be matched against: send `keep`, or `validate`."));
+    }
+    Ok(())
+}
+
 /// Takes a spooled file into the books: a release, and a job that imports it. The same file again is the release that it
 /// was; `false` then says that nothing was begun.
 pub async fn deliver(mut tx: Tx, dataset: &Dataset, delivery: Delivery, file: Spooled) -> Result<(Release, bool)> {
     let Delivery { mode, rejects, profile, bast_number, reference_date, received_on, coverage } = delivery;
-    if profile_of(&profile)?.register && mode == ReleaseMode::Commit {
-        return Err(Error::field("mode", "register", "This profile reads a register to be matched against: send `keep`, or `validate`."));
-    }
+    demand_fit(mode, Some(&profile))?;
     let (id, now) = (new_id(), Utc::now());
     let (settled, mut changes) = store::settle(&mut tx, Some(dataset.id)).await?;
     let region = RegionCode::stored(&dataset.region_code);

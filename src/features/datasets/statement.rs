@@ -94,8 +94,10 @@ pub struct RawRow {
 }
 
 impl RawRow {
-    /// Stands between cells; one inside a cell is taken for a blank.
+    /// Stands between cells.
     const BETWEEN: char = '\u{1f}';
+    /// Stands before a cell that was a number and no text: a NIK that lost its digits must not come back as one that has them.
+    pub const NUMBER: char = '\u{1e}';
 
     /// Of cells as the reader has them.
     pub fn new<T: AsRef<str>>(sheet: Arc<str>, row: u32, cells: impl Iterator<Item = T>) -> RawRow {
@@ -105,19 +107,31 @@ impl RawRow {
                 joined.push(RawRow::BETWEEN);
             }
             let cell = cell.as_ref();
-            // PostgreSQL never sees these, but a spreadsheet that is written from them would refuse NUL.
-            if cell.contains([RawRow::BETWEEN, '\0']) {
-                joined.extend(cell.chars().map(|c| if matches!(c, RawRow::BETWEEN | '\0') { ' ' } else { c }));
+            let (number, text) = cell.strip_prefix(RawRow::NUMBER).map_or((false, cell), |text| (true, text));
+            if number {
+                joined.push(RawRow::NUMBER);
+            }
+            // Our own marks inside a cell are taken for blanks, and so is NUL, which no workbook takes.
+            if text.contains([RawRow::BETWEEN, RawRow::NUMBER, '\0']) {
+                joined.extend(text.chars().map(|c| if matches!(c, RawRow::BETWEEN | RawRow::NUMBER | '\0') { ' ' } else { c }));
             } else {
-                joined.push_str(cell);
+                joined.push_str(text);
             }
         }
         RawRow { sheet, row, joined: joined.into() }
     }
 
-    /// The cells.
+    /// The cells as texts.
     pub fn cells(&self) -> impl Iterator<Item = &str> {
-        self.joined.split(RawRow::BETWEEN)
+        self.joined.split(RawRow::BETWEEN).map(|cell| cell.strip_prefix(RawRow::NUMBER).unwrap_or(cell))
+    }
+
+    /// The cells, each with its number where it was one.
+    pub fn typed_cells(&self) -> impl Iterator<Item = (Option<f64>, &str)> {
+        self.joined.split(RawRow::BETWEEN).map(|cell| match cell.strip_prefix(RawRow::NUMBER) {
+            Some(number) => (number.parse().ok(), number),
+            None => (None, cell),
+        })
     }
 }
 

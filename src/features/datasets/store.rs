@@ -27,6 +27,7 @@ pub use compare::{Compared, Pair, by_village as diff_by_village, families as dif
 pub use import::{Known, Ranked, Sources, insert_ranks, keep_sources, known, unrank};
 pub use statements::{
     insert_rejected_rows, insert_statements, rejected_rows, reseal_rejected_rows, reseal_statements, statements, statements_by_id,
+    statements_of,
 };
 
 /// A dataset's row.

@@ -6,25 +6,28 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
+use crate::features::beneficiaries::holds_number;
+use crate::features::datasets::corrections;
 use crate::features::datasets::model::{Rejects, ReleaseMode, ReleaseState, Severity, spreadsheet_safe};
 use crate::features::datasets::profile::shipped;
 use crate::features::datasets::service::{self, Delivery, P3KE, profile_of};
 use crate::features::datasets::store::{self, Job, Reject, Release};
 use crate::mount;
 use crate::platform::access::Access;
-use crate::platform::answers::{CsvFile, Delivered, Found, Page, Resource};
+use crate::platform::answers::{CsvFile, Delivered, Found, Page, Resource, Workbook};
 use crate::platform::api::{Api, BASE};
+use crate::platform::changes::{Change, Tracked};
 use crate::platform::edit::IfGiven;
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
-use crate::platform::policy::{DatasetsRead, DatasetsWrite};
+use crate::platform::policy::{DatasetsRead, DatasetsWrite, ReleasesDisclose};
 use crate::platform::upload::Upload;
 use crate::platform::valid::{Valid, printable};
 
 pub(super) fn operations(api: &mut Api) {
     api.feature("releases", "Releases: delivered files of a dataset, and what became of their rows");
-    mount!(api, list, create, fetch, withdraw, rejects, download);
+    mount!(api, list, create, fetch, withdraw, rejects, download, rejected_rows);
 }
 
 /// What became of the rows; each name carries the unit.
@@ -324,7 +327,7 @@ async fn create(access: Access<DatasetsWrite>, Path(id): Path<Uuid>, upload: Upl
 }
 
 fn demand_profile(form: &ReleaseForm) -> Result<()> {
-    form.profile.as_deref().map_or(Ok(()), |profile| profile_of(profile).map(|_| ()))
+    service::demand_fit(form.mode, form.profile.as_deref())
 }
 
 /// Fetch a release
@@ -335,12 +338,21 @@ async fn fetch(access: Access<DatasetsRead>, Path(id): Path<Uuid>) -> Result<Fou
     Ok(Found(store::find_release(&access.read().await?, id).await?.into()))
 }
 
+fn unnumbered(text: &str) -> std::result::Result<(), ValidationError> {
+    printable(text)?;
+    if holds_number(text) {
+        Err(ValidationError::new("personal_number").with_message("No NIK or KK number may stand in this text: it is kept for ever.".into()))
+    } else {
+        Ok(())
+    }
+}
+
 /// Why a release is taken back.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ReleaseWithdrawal {
     /// The reason. Write no names here.
-    #[validate(length(min = 1, max = 300), custom(function = printable))]
+    #[validate(length(min = 1, max = 300), custom(function = unnumbered))]
     #[schema(min_length = 1, max_length = 300)]
     reason: String,
 }
@@ -401,4 +413,35 @@ async fn download(access: Access<DatasetsRead>, Path(id): Path<Uuid>) -> Result<
     }
     let rows = out.into_inner().map_err(|cause| anyhow::anyhow!("rejects as CSV: {cause}"))?;
     Ok(CsvFile { name: format!("rejects-{id}.csv"), rows })
+}
+
+/// What refused rows are taken home for.
+#[derive(Debug, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct RejectedRowsDisclosure {
+    /// What they are needed for; kept for ever with your name. Write no NIK or KK number here.
+    #[validate(length(min = 10, max = 300), custom(function = unnumbered))]
+    #[schema(min_length = 10, max_length = 300, example = "Perbaikan baris yang ditolak bersama desa")]
+    purpose: String,
+}
+
+/// Take home a release's refused rows
+///
+/// As a workbook in the layout of the delivered file, with the accepted rows of the same families beside them and four
+/// columns that say what is wrong: correct the cells and deliver it again under the same profile. Columns that the profile
+/// does not name are not in it. Numbers stand in it in full, so your name, the purpose and the time are recorded for ever
+/// before anything is answered.
+#[utoipa::path(post, path = "/releases/{id}/rejected-rows")]
+async fn rejected_rows(
+    access: Access<ReleasesDisclose>,
+    Path(id): Path<Uuid>,
+    Valid(body): Valid<RejectedRowsDisclosure>,
+) -> Result<Workbook> {
+    let tx = access.write().await?;
+    let (release, _) = store::find_release(&tx, id).await?;
+    let found = corrections::collect(&tx, &access.platform().keys, &release).await?;
+    let change = Change::new(Release::RESOURCE, id, release.region(), "rejected_rows_disclosed").with("rows", found.refused.into());
+    tx.commit([change.because(Some(body.purpose))]).await?;
+    let bytes = tokio::task::spawn_blocking(move || found.workbook()).await.map_err(|cause| Error::Internal(cause.into()))??;
+    Ok(Workbook { name: format!("rejected-rows-{id}.xlsx"), bytes })
 }

@@ -3,6 +3,7 @@
 use std::{borrow::Cow, collections::HashSet, fmt, sync::Arc};
 
 use super::{Field, Sheet, Unit};
+use crate::features::datasets::statement::RawRow;
 use chrono::{Days, NaiveDate};
 
 /// A cell as the file has it. Text files have only texts; in a workbook a NIK stored as a number has lost digits,
@@ -112,12 +113,13 @@ impl Record {
         self.cells().zip(self.present.iter()).map(|(cell, present)| present.then_some(cell))
     }
 
-    /// The row as the source wrote it, to be sealed beside what was understood.
+    /// The row as the source wrote it, to be sealed beside what was understood. A text that begins with the mark of
+    /// numbers loses it.
     pub fn texts(&self) -> impl Iterator<Item = Cow<'_, str>> {
         self.cells().map(|cell| match cell {
             Cell::Empty => Cow::Borrowed(""),
-            Cell::Text(text) => Cow::Borrowed(text),
-            Cell::Number(number) => Cow::Owned(number.to_string()),
+            Cell::Text(text) => Cow::Borrowed(text.trim_start_matches(RawRow::NUMBER)),
+            Cell::Number(number) => Cow::Owned(format!("{}{number}", RawRow::NUMBER)),
             Cell::Date(date) => Cow::Owned(date.to_string()),
             Cell::Bool(yes) => Cow::Borrowed(if yes { "TRUE" } else { "FALSE" }),
             Cell::Error => Cow::Borrowed("#ERROR"),

@@ -434,3 +434,109 @@ pub fn renewed_row(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Option<Vec
     }
     Ok(Some(keys.seal(ROW_COLUMN, id, &keys.open(ROW_COLUMN, id, sealed)?)?))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::super::intake::Place;
+    use super::*;
+
+    fn ring() -> KeyRing {
+        KeyRing::parse(&KeyRing::generate().unwrap()).unwrap()
+    }
+
+    fn person(name: &str, row: u32) -> Person {
+        Person {
+            source_id: format!("P{row}"),
+            aliases: Vec::new(),
+            made: false,
+            place: Place { sheet: "Individu".into(), row },
+            name: name.to_owned(),
+            relation: Relation::Child,
+            sex: Some(Sex::Female),
+            birth_date: NaiveDate::from_ymd_opt(1990, 2, 3),
+            marital_status: Some("married"),
+            occupation: None,
+            education: None,
+            nik: Nik::parse("6202094107850001").ok(),
+            nik_state: NikState::Valid,
+            nik_written: None,
+            birth_place: None,
+            mother_name: None,
+            kk: None,
+            address: None,
+            dukcapil_match: Some(true),
+            registry_status: None,
+        }
+    }
+
+    fn family(people: Vec<Person>) -> Family {
+        let cells = ["", "SITI;\"CONTOH\"\u{1f}\0", "\u{1e}6202090107850000"];
+        Family {
+            source_id: "F1".into(),
+            aliases: Vec::new(),
+            key: KeyKind::Stated,
+            kk: None,
+            region: RegionCode::parse("62.02.09.2001").unwrap(),
+            address: Some("RT 1".into()),
+            decile: Some(2),
+            percentile: None,
+            attributes: Attributes::default(),
+            people,
+            rows: vec![RawRow::new("Individu".into(), 5, cells.into_iter())],
+        }
+    }
+
+    #[test]
+    fn what_is_sealed_is_opened_and_nothing_of_it_stands_beside() {
+        let keys = ring();
+        let sealed = prepare(&keys, &[family(vec![person("SITI", 5), person("ANI", 6)])]).unwrap().remove(0);
+        assert_eq!((sealed.source_id.as_str(), sealed.people, sealed.decile), ("F1", 2, Some(2)));
+        let statement = open(&keys, sealed).unwrap();
+        assert_eq!(
+            statement.people.iter().map(|person| (person.ordinal, person.name.as_str())).collect::<Vec<_>>(),
+            [(0, "SITI"), (1, "ANI")]
+        );
+        assert_eq!(statement.people[1].nik.as_ref().unwrap().expose(), "6202094107850001");
+        assert_eq!(statement.people[1].dukcapil_match, Some(true));
+        let cells: Vec<_> = statement.rows[0].typed_cells().collect();
+        assert_eq!(cells, [(None, ""), (None, "SITI;\"CONTOH\"  "), (Some(6_202_090_107_850_000.0), "6202090107850000")]);
+    }
+
+    #[test]
+    fn the_digest_is_of_what_is_said_and_of_nothing_else() {
+        let keys = ring();
+        let digest = |family: Family| prepare(&keys, &[family]).unwrap().remove(0).digest;
+        let first = digest(family(vec![person("SITI", 5), person("ANI", 6)]));
+        let moved = Family {
+            region: RegionCode::parse("62.02.09.2002").unwrap(),
+            decile: Some(3),
+            ..family(vec![person("ANI", 9), person("SITI", 7)])
+        };
+        assert_eq!(digest(moved), first, "order, place, rank and village are no content");
+        assert_ne!(digest(family(vec![person("SITI", 5), person("ANY", 6)])), first);
+        assert_ne!(digest(family(vec![person("SITI", 5)])), first);
+        assert_ne!(digest(Family { decile: None, ..family(vec![person("SITI", 5), person("ANI", 6)]) }), first);
+        let mut corrected = person("ANI", 6);
+        corrected.nik_state = NikState::Missing;
+        corrected.nik = None;
+        assert_ne!(digest(family(vec![person("SITI", 5), corrected])), first);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn what_is_packed_is_unpacked(texts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..5_000), 1..4)) {
+            let mut packer = Packer::new();
+            for text in texts {
+                let packed = packer.pack(&text).unwrap();
+                prop_assert!(unpacked(&packed).unwrap().as_slice() == text.as_slice());
+                for cut in [0, 1, packed.len() / 2] {
+                    prop_assert!(unpacked(packed.get(..cut).unwrap()).is_err());
+                }
+            }
+        }
+    }
+}

@@ -60,6 +60,19 @@ pub async fn statements_by_id(db: &impl Scoped, keys: &KeyRing, ids: &[Uuid]) ->
     rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
 }
 
+/// A release's statements of these keys; only within the scope.
+pub async fn statements_of(db: &impl Scoped, keys: &KeyRing, release: Uuid, source_ids: &[String]) -> Result<Vec<Statement>> {
+    let rows: Vec<Row> = statements::table
+        .select(Row::as_select())
+        .filter(db.scope().within(statements::region_code))
+        .filter(statements::release_id.eq(release))
+        .filter(statements::source_id.eq_any(source_ids))
+        .order(statements::id)
+        .load(&mut db.on())
+        .await?;
+    rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
+}
+
 /// Keeps what a batch states. A statement that is kept already stays.
 pub async fn insert_statements(tx: &mut Tx, release: Uuid, rows: &[Sealed]) -> Result<()> {
     if rows.is_empty() {
