@@ -117,13 +117,10 @@ grants! {
     BeneficiariesDisclose "beneficiaries_disclose" "see full NIK and KK numbers, recorded for ever":             Some(&[Coordinator, SocialAffairs, CivilRegistry]);
     DatasetsRead         "datasets_read"          "read datasets, releases and rejects":                         Some(&[Coordinator, SocialAffairs, Auditor]);
     DatasetsWrite        "datasets_write"         "register datasets and deliver releases":                      Some(&[Coordinator]);
-<<<<<<< HEAD
     MatchingRead         "matching_read"          "read matching runs, pairs and decisions, numbers masked":      Some(&[Coordinator, SocialAffairs, CivilRegistry, Auditor]);
     MatchingWrite        "matching_write"         "begin matching runs":                                         Some(&[Coordinator]);
     MatchesDecide        "matches_decide"         "decide whether two records are one person":                   Some(&[Coordinator, SocialAffairs, CivilRegistry]);
-=======
     ReleasesDisclose     "releases_disclose"      "take home refused rows with full numbers, recorded for ever": Some(&[Coordinator, SocialAffairs]);
->>>>>>> releases
     ProgramsRead         "programs_read"          "read programs":                                               Some(Role::ALL);
     ProgramsWrite        "programs_write"         "register and edit programs":                                  Some(&[Coordinator]);
     ActionPlansRead      "action_plans_read"      "read action plans and activities":                            Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, Leadership, Auditor]);

@@ -37,11 +37,8 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(feed::cases());
     cases.extend(monitoring::cases());
     cases.extend(datasets::cases());
-<<<<<<< HEAD
     cases.extend(matching::cases());
     cases.extend(lookups::cases());
-=======
     cases.extend(releases::cases());
->>>>>>> releases
     cases
 }

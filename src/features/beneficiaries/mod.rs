@@ -21,11 +21,7 @@ pub use http::{MemberOut, operations, unnumbered};
 pub use matched::{MatchedMember, member_to_match, members_to_match};
 pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
-<<<<<<< HEAD
-    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
-=======
-    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, holds_number,
->>>>>>> releases
+    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, holds_number, sex_name,
 };
 pub use rotate::rotate_keys;
 pub use service::{KK_KIND, NIK_KIND};
