@@ -21,6 +21,7 @@ mod lookups;
 mod matching;
 mod monitoring;
 mod releases;
+mod story;
 mod sweeps;
 mod users;
 
