@@ -15,7 +15,7 @@ const RULES: u64 = 31;
 
 /// Pairs that one rule may give per key value: below it a block is worth comparing in full.
 fn limit(rule: u64) -> u64 {
-    if rule >= BROAD { 40 } else { 1_000 }
+    if rule >= BROAD { 40 } else { 300 }
 }
 
 /// Rules from this number on are broad: they reach records whose other keys are spoilt, and are cut off early.
