@@ -13,7 +13,8 @@ use crate::platform::ids::new_id;
 /// What the keys of a batch lead to.
 pub(super) async fn known(db: &impl Scoped, release: &Release, families: &[Family]) -> Result<Known> {
     let (mut family_keys, mut people_keys): (Vec<&str>, Vec<&str>) = (Vec::new(), Vec::new());
-    let (mut older_families, mut older_people): (Vec<(&str, &str)>, Vec<(&str, &str)>) = (Vec::new(), Vec::new());
+    let mut older_families: Vec<(&str, &str)> = Vec::new();
+    let mut older_people: Vec<(&str, &str)> = Vec::new();
     for family in families {
         family_keys.push(&family.source_id);
         for alias in &family.aliases {
@@ -69,7 +70,7 @@ pub(super) fn identify(families: &[Family], known: &Known) -> Identified {
         }
         out.sources.family_keys.push(family.source_id.clone());
         out.sources.families.push(id);
-        let (region, address, attributes) = (family.region.clone(), family.address.clone(), family.attributes.clone());
+        let (region, address, attributes) = (family.region.clone(), family.address.clone(), family.attributes);
         out.families.push(ImportFamily { id, known: on_record.is_some(), region, address, attributes, members });
     }
     out

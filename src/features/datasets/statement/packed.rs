@@ -400,7 +400,7 @@ pub fn renewed(keys: &KeyRing, packer: &mut Renewer, row: Sealed) -> Result<Opti
             told.source_id = renewed.into();
         }
     }
-    let sealed = keys.seal(COLUMN, row.id, &*packer.0.pack(&Zeroizing::new(json(&content)?))?)?;
+    let sealed = keys.seal(COLUMN, row.id, &packer.0.pack(&Zeroizing::new(json(&content)?))?)?;
     let row = Sealed { source_id: after.clone(), digest, sealed, ..row };
     Ok(Some(Renewed { row, family: (before, after), people }))
 }
