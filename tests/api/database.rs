@@ -57,6 +57,7 @@ async fn the_code_believes_what_the_database_has() {
             "int2" => "Int2",
             "int4" => "Int4",
             "int8" => "Int8",
+            "float8" => "Float8",
             "bool" => "Bool",
             "date" => "Date",
             "timestamptz" => "Timestamptz",

@@ -50,7 +50,8 @@ async fn a_quarter_from_the_list_to_the_count() {
     assert_eq!(wanted.len() as i64, poorest.values().sum::<i64>());
     let mut aided = Vec::new();
     for family in wanted.iter().take(40) {
-        let aid = json!({"activity_id": activity, "beneficiary_id": family["id"], "quarter": "2026-Q3", "quantity": 1, "amount": 20_000_000});
+        let aid =
+            json!({"activity_id": activity, "beneficiary_id": family["id"], "quarter": "2026-Q3", "quantity": 1, "amount": 20_000_000});
         aided.push((family["id"].as_str().unwrap().to_owned(), planner.post("/interventions", aid).await.expect(201).id()));
     }
     for (_, aid) in &aided[..10] {
@@ -83,7 +84,10 @@ async fn a_quarter_from_the_list_to_the_count() {
     // The auditor sees who did what: each delivery is on record once, by the planner.
     let me = planner.get("/me").await.expect(200).body["id"].clone();
     let events = world.role(Role::Auditor).all("/audit-events?limit=200").await;
-    let delivered: Vec<_> = events.iter().filter(|event| event["resource"] == "interventions" && event["action"] == "delivered").collect();
+    let delivered: Vec<_> = events
+        .iter()
+        .filter(|event| event["kind"] == "change" && event["resource"] == "interventions" && event["action"] == "delivered")
+        .collect();
     assert_eq!(delivered.len(), 10);
     assert!(delivered.iter().all(|event| event["actor_id"] == me), "{me}");
 }

@@ -11,14 +11,13 @@
 //! `welfare_read`, and filtered by only there.
 
 mod http;
-mod matched;
 mod model;
+mod numbers;
 mod rotate;
 mod service;
 mod store;
 
 pub use http::{MemberOut, operations, unnumbered};
-pub use matched::{MatchedMember, member_to_match, members_to_match};
 pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
     MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, holds_number, sex_name,
@@ -28,3 +27,4 @@ pub use service::{KK_KIND, NIK_KIND};
 pub use store::{
     ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare, reranked,
 };
+pub use store::{MatchedMember, member_to_match, members_to_match};

@@ -14,6 +14,7 @@ use super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation,
     Relation, demand_one_head, may_become, needs_of, sex_name, sex_of, warnings_of,
 };
+use super::numbers::nik_of;
 use super::store::{self, Family, Member, TrackedMember, attributes_of};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
@@ -128,22 +129,6 @@ fn rest_kk(keys: &KeyRing, id: Uuid, kk: Option<&KkNumber>) -> Result<Resting> {
     let Some(kk) = kk else { return Ok((None, None, None)) };
     let digits = kk.expose().as_bytes();
     Ok((Some(keys.seal(KK_COLUMN, id, digits)?), Some(keys.index(KK_KIND, digits)?), Some(kk.mask())))
-}
-
-/// The KK number of a stored family.
-pub(super) fn kk_of(keys: &KeyRing, family: &Family) -> Result<Option<KkNumber>> {
-    let Some(sealed) = &family.kk_sealed else { return Ok(None) };
-    let digits = keys.open(KK_COLUMN, family.id, sealed)?;
-    let kk = std::str::from_utf8(&digits).ok().and_then(|digits| KkNumber::parse(digits).ok());
-    kk.map(Some).ok_or_else(|| anyhow::anyhow!("family {} holds something sealed that is no KK number", family.id).into())
-}
-
-/// The NIK of a stored member.
-pub(super) fn nik_of(keys: &KeyRing, member: &Member) -> Result<Option<Nik>> {
-    let Some(sealed) = &member.nik_sealed else { return Ok(None) };
-    let digits = keys.open(NIK_COLUMN, member.id, sealed)?;
-    let nik = std::str::from_utf8(&digits).ok().and_then(|digits| Nik::parse(digits).ok());
-    nik.map(Some).ok_or_else(|| anyhow::anyhow!("member {} holds something sealed that is no NIK", member.id).into())
 }
 
 /// A NIK's index entries under every live key, each with the entry that stands for the number.

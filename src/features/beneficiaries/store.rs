@@ -22,10 +22,12 @@ use crate::platform::ids::RegionCode;
 use crate::schema::{beneficiaries, members, regions};
 
 mod import;
+mod matched;
 mod rotate;
 mod rows;
 
 pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import, import_prepared, prepare, reranked};
+pub use matched::{MatchedMember, member_to_match, members_to_match};
 pub use rotate::{reseal_family_cards, reseal_niks};
 pub use rows::{Card, Family, Head, Member, Rank, Shown, TrackedMember, attributes_of, family_ranks};
 

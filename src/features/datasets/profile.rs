@@ -90,6 +90,7 @@ impl Delimiter {
 
 /// What one row of a sheet describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
+#[schema(as = SheetUnit)]
 #[serde(rename_all = "snake_case")]
 pub enum Unit {
     /// A family, with the head of family's particulars.

@@ -1,50 +1,38 @@
-//! Matching over HTTP.
+//! Matching over HTTP: runs and their results; pairs and decisions below.
 
-use chrono::{DateTime, NaiveDate, Utc};
+mod decisions;
+mod pairs;
+
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::Validate;
 
-use super::jobs::{self, KIND, UNIT};
-use super::model::{Against, DecisionState, MatchStatus, Outcome, RunState, Step, Zone};
-use super::people::{self, Side};
-use super::store::{self, DECISIONS, Decision, MatchResult, Pair, Run, Seen, Shown, Tally, WantedPairs, WantedResults};
+use super::jobs::{KIND, UNIT};
+use super::model::{Against, MatchStatus, RunState};
+use super::store::{self, MatchResult, Run, Shown, Tally, WantedResults};
 use crate::features::datasets::{self, NikState};
 use crate::mount;
 use crate::platform::access::Access;
-use crate::platform::answers::{Accepted, Created, Found, Item, Page, Resource};
+use crate::platform::answers::{Accepted, Found, Item, Page, Resource};
 use crate::platform::api::Api;
 use crate::platform::changes::{self, Change, ChangeOut, NoFilter};
-use crate::platform::edit::IfGiven;
-use crate::platform::error::{Code, Error, Result};
+use crate::platform::error::{Error, Result};
 use crate::platform::ids::{Level, RegionCode, new_id};
 use crate::platform::jobs::enqueue;
 use crate::platform::list::{List, Path, Query};
-use crate::platform::policy::{MatchesDecide, MatchingRead, MatchingWrite};
-use crate::platform::valid::{Valid, printable};
+use crate::platform::policy::{MatchingRead, MatchingWrite};
+use crate::platform::valid::Valid;
+pub use pairs::{MatchLevelOut, MatchPersonOut, MatchTermOut};
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
     api.feature("matching", "Matching (pemadanan): lists that disagree become one, with reasons, review and decisions that last");
-    mount!(
-        api,
-        list,
-        create,
-        fetch,
-        history,
-        summary,
-        results,
-        pairs,
-        fetch_pair,
-        decide,
-        list_decisions,
-        fetch_decision,
-        confirm,
-        undo,
-        history_of_decision
-    );
+    mount!(api, list, create, fetch, history, summary, results);
+    pairs::operations(api);
+    decisions::operations(api);
 }
 
 /// A run.
@@ -353,345 +341,4 @@ async fn results(access: Access<MatchingRead>, Path(id): Path<Uuid>, list: List<
     let wanted = WantedResults { status: status.map(MatchStatus::name), region: region.clone() };
     let rows = store::results(&db, id, &wanted, list.after()?, list.fetch()).await?;
     Ok(list.page(rows, |row| (row.statement_id, row.ordinal), MatchResultOut::from))
-}
-
-/// A decision about two people.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MatchDecisionOut {
-    /// Record id.
-    pub id: Uuid,
-    /// The left person's village.
-    #[schema(value_type = RegionCode)]
-    pub region_code: String,
-    /// The pair that was looked at; the decision holds for every later one of the same two people.
-    pub pair_id: Uuid,
-    /// What was decided.
-    #[schema(value_type = Outcome)]
-    pub outcome: String,
-    /// Where it stands.
-    #[schema(value_type = DecisionState)]
-    pub state: String,
-    /// Why.
-    pub reason: Option<String>,
-    /// Why it was taken back.
-    pub undo_reason: Option<String>,
-    /// Who decided.
-    pub decided_by: Uuid,
-    /// Who confirmed, with four eyes.
-    pub confirmed_by: Option<Uuid>,
-    /// Version, as in the ETag.
-    pub version: i32,
-    /// Decided at.
-    pub created_at: DateTime<Utc>,
-    /// Changed at.
-    pub updated_at: DateTime<Utc>,
-}
-
-impl From<Decision> for MatchDecisionOut {
-    fn from(row: Decision) -> Self {
-        let Decision { id, region_code, pair_id, outcome, state, reason, undo_reason, decided_by, confirmed_by, .. } = row;
-        let Decision { version, created_at, updated_at, .. } = row;
-        MatchDecisionOut {
-            id,
-            region_code,
-            pair_id,
-            outcome,
-            state,
-            reason,
-            undo_reason,
-            decided_by,
-            confirmed_by,
-            version,
-            created_at,
-            updated_at,
-        }
-    }
-}
-
-impl Resource for MatchDecisionOut {
-    fn location(&self) -> String {
-        format!("/match-decisions/{}", self.id)
-    }
-    fn version(&self) -> i32 {
-        self.version
-    }
-}
-
-/// Two people who may be one.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MatchPairOut {
-    /// Record id.
-    pub id: Uuid,
-    /// The run.
-    pub run_id: Uuid,
-    /// The left person's village.
-    #[schema(value_type = RegionCode)]
-    pub region_code: String,
-    /// What the engine makes of it.
-    #[schema(value_type = Zone)]
-    pub zone: String,
-    /// Logarithm to base 2 of the odds that they are one.
-    pub weight: f64,
-    /// The probability that they are one.
-    #[schema(minimum = 0, maximum = 1)]
-    pub probability: f64,
-    /// How many other people of the two families a decision helps to settle.
-    pub unlocks: i16,
-    /// Whether both have a NIK and it is the same; null where one has none.
-    pub nik_agrees: Option<bool>,
-    /// Whether name and birth date agree.
-    pub data_agrees: bool,
-    /// The decision that stands on it, in force or proposed.
-    pub decision: Option<MatchDecisionOut>,
-}
-
-impl From<Seen> for MatchPairOut {
-    fn from((row, decision): Seen) -> Self {
-        let Pair { id, run_id, region_code, zone, weight, probability, unlocks, nik_agrees, data_agrees, .. } = row;
-        let decision = decision.map(MatchDecisionOut::from);
-        MatchPairOut { id, run_id, region_code, zone, weight, probability, unlocks, nik_agrees, data_agrees, decision }
-    }
-}
-
-/// Which pairs.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct MatchPairFilter {
-    /// In this zone: `review` is the queue.
-    zone: Option<Zone>,
-    /// Only those with a decision, or only those without one.
-    decided: Option<bool>,
-    /// In or under this region.
-    #[param(value_type = Option<RegionCode>)]
-    region: Option<RegionCode>,
-}
-
-/// List the pairs of a matching run
-///
-/// What a decision unlocks most comes first: `zone=review&decided=false` is the queue to work off.
-#[utoipa::path(get, path = "/matching-runs/{id}/pairs")]
-async fn pairs(access: Access<MatchingRead>, Path(id): Path<Uuid>, list: List<MatchPairFilter>) -> Result<Page<MatchPairOut>> {
-    let db = access.read().await?;
-    store::find_done(&db, id).await?;
-    let MatchPairFilter { zone, decided, region } = &list.filter;
-    let wanted = WantedPairs { zone: zone.map(Zone::name), decided: *decided, region: region.clone() };
-    let rows = store::pairs(&db, id, &wanted, list.after()?, list.fetch()).await?;
-    Ok(list.page(rows, |(pair, _)| (pair.unlocks, pair.id), MatchPairOut::from))
-}
-
-/// A person as one side states them, numbers masked.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MatchPersonOut {
-    /// The statement that names them; null where they are our member.
-    pub statement_id: Option<Uuid>,
-    /// Our member; null where a statement names them.
-    pub member_id: Option<Uuid>,
-    /// The village.
-    #[schema(value_type = RegionCode)]
-    pub region_code: String,
-    /// Name as written.
-    pub name: String,
-    /// NIK, masked.
-    pub nik: Option<String>,
-    /// KK number, masked.
-    pub kk: Option<String>,
-    /// Sex.
-    pub sex: Option<String>,
-    /// Born on.
-    pub birth_date: Option<NaiveDate>,
-    /// Born at.
-    pub birth_place: Option<String>,
-    /// The mother's maiden name.
-    pub mother_name: Option<String>,
-    /// Relation to the head of the family.
-    pub relation: Option<String>,
-    /// Address.
-    pub address: Option<String>,
-    /// The other members of the family, by name.
-    pub family: Vec<String>,
-}
-
-/// A term of a weight.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct MatchTermOut {
-    /// Which comparison, as a stable word.
-    pub key: String,
-    /// Its fields and how far they agree, as stable words.
-    pub levels: Vec<MatchLevelOut>,
-    /// What it adds to the weight, in bits: positive speaks for one person, negative for two.
-    pub weight: f64,
-    /// In Indonesian.
-    pub indonesian: String,
-    /// In English.
-    pub english: String,
-}
-
-/// How far a field agrees.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
-pub struct MatchLevelOut {
-    /// The field.
-    pub field: String,
-    /// The level of agreement.
-    pub level: String,
-}
-
-/// Two people side by side, with the reasons.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MatchPairDetailOut {
-    /// The pair.
-    pub pair: MatchPairOut,
-    /// The person of the left side.
-    pub left: MatchPersonOut,
-    /// The person of the right side.
-    pub right: MatchPersonOut,
-    /// The terms that add up to the weight, in their order.
-    pub terms: Vec<MatchTermOut>,
-}
-
-/// Fetch a pair
-///
-/// Both people side by side, numbers masked, and the terms that add up to the weight. Looking is recorded.
-#[utoipa::path(get, path = "/match-pairs/{id}")]
-async fn fetch_pair(access: Access<MatchingRead>, Path(id): Path<Uuid>) -> Result<Item<MatchPairDetailOut>> {
-    let db = access.read_apart().await?;
-    let (pair, decision) = store::find_pair(&db, id).await?;
-    let keys = &access.platform().keys;
-    let left = people::look_at(&db, keys, Side::Statement(pair.left_statement_id, pair.left_ordinal)).await?;
-    let right = people::look_at(&db, keys, Side::of_right(&pair)?).await?;
-    let terms = jobs::terms(&pair)?;
-    access.record_in(RegionCode::stored(&pair.region_code), "match-pairs", Some(id), "fetch", 2, None)?;
-    Ok(Item(MatchPairDetailOut { pair: (pair, decision).into(), left, right, terms }))
-}
-
-/// A decision to take.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MatchDecisionCreate {
-    /// An id of your own, UUIDv7.
-    pub id: Option<Uuid>,
-    /// What they are.
-    pub outcome: Outcome,
-    /// Why; kept for ever.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
-    pub reason: Option<String>,
-}
-
-/// Decide about a pair
-///
-/// Remembered for ever: it holds for later runs and for later releases that name the same two people, until it is undone.
-/// With four eyes it is `proposed` until somebody else confirms it. A pair with a decision that stands is refused: undo that
-/// one first.
-#[utoipa::path(post, path = "/match-pairs/{id}/decision")]
-async fn decide(
-    access: Access<MatchesDecide>,
-    Path(id): Path<Uuid>,
-    Valid(body): Valid<MatchDecisionCreate>,
-) -> Result<Created<MatchDecisionOut>> {
-    let mut tx = access.write().await?;
-    let (pair, decision) = store::find_pair(&tx, id).await?;
-    if decision.is_some() {
-        return Err(Code::DecisionStands.into());
-    }
-    let (run, _) = store::find_run(&tx, pair.run_id).await?;
-    let state = if run.four_eyes { DecisionState::Proposed } else { DecisionState::InForce };
-    let now = Utc::now();
-    let row = Decision {
-        id: body.id.unwrap_or_else(new_id),
-        region_code: pair.region_code,
-        pair_id: pair.id,
-        one_key: pair.one_key,
-        other_key: pair.other_key,
-        outcome: body.outcome.name().into(),
-        state: state.name().into(),
-        reason: body.reason,
-        undo_reason: None,
-        decided_by: access.actor().id,
-        confirmed_by: None,
-        version: 1,
-        created_at: now,
-        updated_at: now,
-    };
-    let row = store::insert_decision(&mut tx, &row).await?;
-    store::derive(&mut tx, &row).await?;
-    tx.commit([Change::created(&row)]).await?;
-    Ok(Created(row.into()))
-}
-
-/// Which decisions.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct MatchDecisionFilter {
-    /// In this state: `proposed` waits for a second person.
-    state: Option<DecisionState>,
-}
-
-/// List match decisions
-///
-/// The newest first.
-#[utoipa::path(get, path = "/match-decisions")]
-async fn list_decisions(access: Access<MatchingRead>, list: List<MatchDecisionFilter>) -> Result<Page<MatchDecisionOut>> {
-    let state = list.filter.state.map(DecisionState::name);
-    let rows = store::decisions(&access.read().await?, state, list.after()?, list.fetch()).await?;
-    Ok(list.page(rows, |row| row.id, MatchDecisionOut::from))
-}
-
-/// Fetch a match decision
-#[utoipa::path(get, path = "/match-decisions/{id}")]
-async fn fetch_decision(access: Access<MatchingRead>, Path(id): Path<Uuid>) -> Result<Found<MatchDecisionOut>> {
-    Ok(Found(store::find_decision(&access.read().await?, id).await?.into()))
-}
-
-/// List what happened to a match decision
-#[utoipa::path(get, path = "/match-decisions/{id}/history")]
-async fn history_of_decision(access: Access<MatchingRead>, Path(id): Path<Uuid>, list: List<NoFilter>) -> Result<Page<ChangeOut>> {
-    let db = access.read().await?;
-    store::find_decision(&db, id).await?;
-    changes::history(&db, DECISIONS, id, &list).await
-}
-
-/// Confirm a match decision
-///
-/// By somebody else than who took it; from now on it holds.
-#[utoipa::path(post, path = "/match-decisions/{id}/confirm")]
-async fn confirm(access: Access<MatchesDecide>, Path(id): Path<Uuid>, read: IfGiven) -> Result<Found<MatchDecisionOut>> {
-    let mut tx = access.write().await?;
-    let old = store::find_decision_to_change(&tx, id, read).await?;
-    let state = old.standing()?.after(Step::Confirm).ok_or(Code::StepNotAllowed)?;
-    if old.decided_by == access.actor().id {
-        return Err(Code::FourEyes.into());
-    }
-    let wanted = Decision { state: state.name().into(), confirmed_by: Some(access.actor().id), ..old.clone() };
-    let new = store::update_decision(&mut tx, &wanted).await?;
-    store::derive(&mut tx, &new).await?;
-    tx.commit([Change::turned("confirmed", &old, &new)]).await?;
-    Ok(Found(new.into()))
-}
-
-/// Why a decision is taken back.
-#[derive(Debug, Deserialize, Validate, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct MatchDecisionUndo {
-    /// Kept for ever.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
-    pub reason: String,
-}
-
-/// Undo a match decision
-///
-/// What it had changed is as it was before; the pair can be decided anew.
-#[utoipa::path(post, path = "/match-decisions/{id}/undo")]
-async fn undo(
-    access: Access<MatchesDecide>,
-    Path(id): Path<Uuid>,
-    read: IfGiven,
-    Valid(body): Valid<MatchDecisionUndo>,
-) -> Result<Found<MatchDecisionOut>> {
-    let mut tx = access.write().await?;
-    let old = store::find_decision_to_change(&tx, id, read).await?;
-    let state = old.standing()?.after(Step::Undo).ok_or(Code::StepNotAllowed)?;
-    let wanted = Decision { state: state.name().into(), undo_reason: Some(body.reason), ..old.clone() };
-    let new = store::update_decision(&mut tx, &wanted).await?;
-    store::derive(&mut tx, &new).await?;
-    tx.commit([Change::turned("undone", &old, &new)]).await?;
-    Ok(Found(new.into()))
 }

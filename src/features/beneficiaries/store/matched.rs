@@ -6,9 +6,9 @@ use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use super::model::{MemberStatus, sex_of};
-use super::service::{kk_of, nik_of};
-use super::store::{Family, Member};
+use super::super::model::{MemberStatus, sex_of};
+use super::super::numbers::{kk_of, nik_of};
+use super::{Family, Member};
 use crate::platform::db::Scoped;
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
@@ -24,7 +24,7 @@ pub struct MatchedMember {
     pub region: RegionCode,
     /// Name.
     pub name: String,
-    /// A word of [`super::Relation`].
+    /// A word of [`super::super::Relation`].
     pub relation: String,
     /// Sex.
     pub sex: Option<Sex>,
@@ -88,7 +88,7 @@ pub async fn member_to_match(db: &impl Scoped, keys: &KeyRing, id: Uuid) -> Resu
         .select((Member::as_select(), Family::as_select()))
         .first(&mut db.on())
         .await?;
-    let others = super::store::members_of(db, family.id, None, 100).await?;
+    let others = super::members_of(db, family.id, None, 100).await?;
     let others = others.into_iter().filter(|other| other.id != id).map(|other| other.name).collect();
     Ok((opened(keys, (member, family))?, others))
 }

@@ -1,0 +1,273 @@
+//! SQL of pairs as people look at them, and of decisions.
+
+use std::collections::{BTreeSet, HashMap};
+
+use chrono::{DateTime, Utc};
+use diesel::pg::Pg;
+use diesel::prelude::*;
+use diesel_async::RunQueryDsl;
+use serde::Serialize;
+use uuid::Uuid;
+
+use super::super::model::{DecisionState, Facts, Outcome, holding, status};
+use super::{DECISIONS, Pair};
+use crate::features::datasets::NikState;
+use crate::platform::access::under;
+use crate::platform::changes::Tracked;
+use crate::platform::db::{Scoped, Tx};
+use crate::platform::edit::IfGiven;
+use crate::platform::error::{Error, Result};
+use crate::platform::ids::RegionCode;
+use crate::schema::{match_decisions, match_pairs, match_results};
+
+/// A decision's row.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[diesel(table_name = match_decisions, check_for_backend(Pg))]
+pub struct Decision {
+    /// Record id.
+    pub id: Uuid,
+    /// The left person's village.
+    pub region_code: String,
+    /// The pair that was looked at.
+    pub pair_id: Uuid,
+    /// The smaller of the two lasting keys.
+    pub one_key: String,
+    /// The other one.
+    pub other_key: String,
+    /// What was decided.
+    pub outcome: String,
+    /// Where it stands.
+    pub state: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Why it was taken back.
+    pub undo_reason: Option<String>,
+    /// Who decided.
+    pub decided_by: Uuid,
+    /// Who confirmed.
+    pub confirmed_by: Option<Uuid>,
+    /// Version.
+    pub version: i32,
+    /// Decided at.
+    pub created_at: DateTime<Utc>,
+    /// Changed at.
+    pub updated_at: DateTime<Utc>,
+}
+
+impl Decision {
+    /// Where it stands, as the machine knows it.
+    pub fn standing(&self) -> Result<DecisionState> {
+        DecisionState::parse(&self.state).ok_or_else(|| Error::Internal(anyhow::anyhow!("a decision in an unknown state")))
+    }
+
+    /// What holds: nothing while it is only proposed.
+    pub fn in_force(&self) -> Option<Outcome> {
+        Outcome::parse(&self.outcome).filter(|_| self.state == DecisionState::InForce.name())
+    }
+}
+
+impl Tracked for Decision {
+    const RESOURCE: &'static str = DECISIONS;
+    // A key names a person to whoever has the source's list.
+    const SENSITIVE: &'static [&'static str] = &["one_key", "other_key", "reason", "undo_reason"];
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn region(&self) -> RegionCode {
+        RegionCode::stored(&self.region_code)
+    }
+}
+
+/// A pair with the decision that stands on it, in force or proposed.
+pub type Seen = (Pair, Option<Decision>);
+
+/// The decision that stands on a pair's two people.
+fn standing() -> diesel::dsl::And<
+    diesel::dsl::And<
+        diesel::dsl::Eq<match_decisions::one_key, match_pairs::one_key>,
+        diesel::dsl::Eq<match_decisions::other_key, match_pairs::other_key>,
+    >,
+    diesel::dsl::NotEq<match_decisions::state, &'static str>,
+> {
+    match_decisions::one_key
+        .eq(match_pairs::one_key)
+        .and(match_decisions::other_key.eq(match_pairs::other_key))
+        .and(match_decisions::state.ne("undone"))
+}
+
+/// Which pairs.
+#[derive(Debug, Default)]
+pub struct WantedPairs {
+    /// In this zone.
+    pub zone: Option<&'static str>,
+    /// With a decision, or without one.
+    pub decided: Option<bool>,
+    /// In or under this region.
+    pub region: Option<RegionCode>,
+}
+
+/// Pairs of a run: what unlocks most comes first.
+pub async fn pairs(db: &impl Scoped, run: Uuid, wanted: &WantedPairs, after: Option<(i16, Uuid)>, limit: i64) -> Result<Vec<Seen>> {
+    let mut query = match_pairs::table
+        .left_join(match_decisions::table.on(standing()))
+        .select((Pair::as_select(), Option::<Decision>::as_select()))
+        .filter(db.scope().within(match_pairs::region_code))
+        .filter(match_pairs::run_id.eq(run))
+        .order((match_pairs::unlocks.desc(), match_pairs::id))
+        .limit(limit)
+        .into_boxed();
+    if let Some(zone) = wanted.zone {
+        query = query.filter(match_pairs::zone.eq(zone));
+    }
+    match wanted.decided {
+        Some(true) => query = query.filter(match_decisions::id.is_not_null()),
+        Some(false) => query = query.filter(match_decisions::id.is_null()),
+        None => {}
+    }
+    if let Some(region) = &wanted.region {
+        query = query.filter(under(match_pairs::region_code, region));
+    }
+    if let Some((unlocks, id)) = after {
+        query = query.filter(match_pairs::unlocks.lt(unlocks).or(match_pairs::unlocks.eq(unlocks).and(match_pairs::id.gt(id))));
+    }
+    Ok(query.load(&mut db.on()).await?)
+}
+
+/// One pair.
+pub async fn find_pair(db: &impl Scoped, id: Uuid) -> Result<Seen> {
+    Ok(match_pairs::table
+        .left_join(match_decisions::table.on(standing()))
+        .select((Pair::as_select(), Option::<Decision>::as_select()))
+        .filter(db.scope().within(match_pairs::region_code))
+        .filter(match_pairs::id.eq(id))
+        .first(&mut db.on())
+        .await?)
+}
+
+/// Records a decision; the unique index decides races.
+pub async fn insert_decision(tx: &mut Tx, row: &Decision) -> Result<Decision> {
+    tx.scope().demand(&RegionCode::stored(&row.region_code))?;
+    Ok(diesel::insert_into(match_decisions::table).values(row).returning(Decision::as_returning()).get_result(&mut tx.on()).await?)
+}
+
+/// One decision, locked.
+pub async fn find_decision_to_change(tx: &Tx, id: Uuid, expected: IfGiven) -> Result<Decision> {
+    let row: Decision = match_decisions::table
+        .select(Decision::as_select())
+        .filter(tx.scope().within(match_decisions::region_code))
+        .filter(match_decisions::id.eq(id))
+        .for_update()
+        .first(&mut tx.on())
+        .await?;
+    expected.demand(row.version)?;
+    Ok(row)
+}
+
+/// One decision.
+pub async fn find_decision(db: &impl Scoped, id: Uuid) -> Result<Decision> {
+    Ok(match_decisions::table
+        .select(Decision::as_select())
+        .filter(db.scope().within(match_decisions::region_code))
+        .filter(match_decisions::id.eq(id))
+        .first(&mut db.on())
+        .await?)
+}
+
+/// Stores a decision's step.
+pub async fn update_decision(tx: &mut Tx, row: &Decision) -> Result<Decision> {
+    Ok(diesel::update(
+        match_decisions::table.filter(tx.scope().within(match_decisions::region_code)).filter(match_decisions::id.eq(row.id)),
+    )
+    .set((
+        match_decisions::state.eq(&row.state),
+        match_decisions::undo_reason.eq(&row.undo_reason),
+        match_decisions::confirmed_by.eq(row.confirmed_by),
+        match_decisions::version.eq(match_decisions::version + 1),
+        match_decisions::updated_at.eq(diesel::dsl::now),
+    ))
+    .returning(Decision::as_returning())
+    .get_result(&mut tx.on())
+    .await?)
+}
+
+/// Decisions, newest first.
+pub async fn decisions(db: &impl Scoped, state: Option<&'static str>, after: Option<Uuid>, limit: i64) -> Result<Vec<Decision>> {
+    let mut query = match_decisions::table
+        .select(Decision::as_select())
+        .filter(db.scope().within(match_decisions::region_code))
+        .order(match_decisions::id.desc())
+        .limit(limit)
+        .into_boxed();
+    if let Some(state) = state {
+        query = query.filter(match_decisions::state.eq(state));
+    }
+    if let Some(after) = after {
+        query = query.filter(match_decisions::id.lt(after));
+    }
+    Ok(query.load(&mut db.on()).await?)
+}
+
+/// Every decision in force in the scope, by the keys of its people.
+pub async fn decisions_in_force(db: &impl Scoped) -> Result<HashMap<(String, String), Outcome>> {
+    let rows: Vec<(String, String, String)> = match_decisions::table
+        .select((match_decisions::one_key, match_decisions::other_key, match_decisions::outcome))
+        .filter(db.scope().within(match_decisions::region_code))
+        .filter(match_decisions::state.eq(DecisionState::InForce.name()))
+        .load(&mut db.on())
+        .await?;
+    Ok(rows.into_iter().filter_map(|(left, right, outcome)| Some(((left, right), Outcome::parse(&outcome)?))).collect())
+}
+
+/// Finds anew what became of the people whom a decision is about, in every run that has results: derived from what the runs
+/// stored and the decisions in force, so that taking a decision back restores what was there.
+pub async fn derive(tx: &mut Tx, decision: &Decision) -> Result<()> {
+    type Sides = (Uuid, Uuid, i16, Option<Uuid>, Option<i16>);
+    let pairs: Vec<Sides> = match_pairs::table
+        .filter(tx.scope().within(match_pairs::region_code))
+        .filter(match_pairs::one_key.eq(&decision.one_key))
+        .filter(match_pairs::other_key.eq(&decision.other_key))
+        .select((
+            match_pairs::run_id,
+            match_pairs::left_statement_id,
+            match_pairs::left_ordinal,
+            match_pairs::right_statement_id,
+            match_pairs::right_ordinal,
+        ))
+        .load(&mut tx.on())
+        .await?;
+    // The right one has a result where a list was compared with itself.
+    let left = pairs.iter().map(|(run, statement, ordinal, ..)| (*run, *statement, *ordinal));
+    let right = pairs.iter().filter_map(|(run, _, _, statement, ordinal)| Some((*run, (*statement)?, (*ordinal)?)));
+    let people: BTreeSet<(Uuid, Uuid, i16)> = left.chain(right).collect();
+    for (run, statement, ordinal) in people {
+        let is_left = match_pairs::left_statement_id.eq(statement).and(match_pairs::left_ordinal.eq(ordinal));
+        let is_right = match_pairs::right_statement_id.eq(statement).and(match_pairs::right_ordinal.eq(ordinal));
+        let pairs: Vec<Seen> = match_pairs::table
+            .left_join(match_decisions::table.on(standing()))
+            .select((Pair::as_select(), Option::<Decision>::as_select()))
+            .filter(tx.scope().within(match_pairs::region_code))
+            .filter(match_pairs::run_id.eq(run))
+            .filter(is_left.nullable().or(is_right))
+            .order(match_pairs::id)
+            .load(&mut tx.on())
+            .await?;
+        let facts: Vec<Facts> = pairs.iter().map(|(pair, decision)| pair.facts(decision.as_ref().and_then(Decision::in_force))).collect();
+        let held = holding(&facts);
+        let person = match_results::table
+            .filter(tx.scope().within(match_results::region_code))
+            .filter(match_results::run_id.eq(run))
+            .filter(match_results::statement_id.eq(statement))
+            .filter(match_results::ordinal.eq(ordinal));
+        let known: Option<(String, bool)> =
+            person.clone().select((match_results::nik_state, match_results::nik_taken)).first(&mut tx.on()).await.optional()?;
+        let Some((nik, taken)) = known else { continue };
+        let nik = NikState::parse(&nik).unwrap_or(NikState::Invalid);
+        let status = status(nik, taken, held.and_then(|at| facts.get(at)));
+        let pair = held.and_then(|at| pairs.get(at)).map(|(pair, _)| pair.id);
+        diesel::update(person)
+            .set((match_results::status.eq(status.name()), match_results::pair_id.eq(pair)))
+            .execute(&mut tx.on())
+            .await?;
+    }
+    Ok(())
+}
