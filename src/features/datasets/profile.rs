@@ -91,6 +91,7 @@ impl Delimiter {
 /// What one row of a sheet describes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProfileUnit)]
 pub enum Unit {
     /// A family, with the head of family's particulars.
     Family,
@@ -144,9 +145,27 @@ pub struct Column {
 macro_rules! fields {
     ($($variant:ident $name:literal $doc:literal,)+) => {
         /// What a column means.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Field {
             $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
+        }
+
+        // Not derived: the derive does not see a name that comes through a macro.
+        impl utoipa::PartialSchema for Field {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                let text = concat!("What a column means.\n", $( "\n- `", $name, "`: ", $doc, )+);
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::SchemaType::new(utoipa::openapi::schema::Type::String))
+                    .enum_values(Some([$( $name ),+]))
+                    .description(Some(text))
+                    .into()
+            }
+        }
+
+        impl ToSchema for Field {
+            fn name() -> std::borrow::Cow<'static, str> {
+                "ProfileField".into()
+            }
         }
 
         impl Field {
