@@ -92,6 +92,7 @@ impl Delimiter {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[schema(as = SheetUnit)]
 #[serde(rename_all = "snake_case")]
+#[schema(as = ProfileUnit)]
 pub enum Unit {
     /// A family, with the head of family's particulars.
     Family,
@@ -145,9 +146,27 @@ pub struct Column {
 macro_rules! fields {
     ($($variant:ident $name:literal $doc:literal,)+) => {
         /// What a column means.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, ToSchema)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
         pub enum Field {
             $(#[doc = $doc] #[serde(rename = $name)] $variant,)+
+        }
+
+        // Not derived: the derive does not see a name that comes through a macro.
+        impl utoipa::PartialSchema for Field {
+            fn schema() -> utoipa::openapi::RefOr<utoipa::openapi::schema::Schema> {
+                let text = concat!("What a column means.\n", $( "\n- `", $name, "`: ", $doc, )+);
+                utoipa::openapi::schema::ObjectBuilder::new()
+                    .schema_type(utoipa::openapi::schema::SchemaType::new(utoipa::openapi::schema::Type::String))
+                    .enum_values(Some([$( $name ),+]))
+                    .description(Some(text))
+                    .into()
+            }
+        }
+
+        impl ToSchema for Field {
+            fn name() -> std::borrow::Cow<'static, str> {
+                "ProfileField".into()
+            }
         }
 
         impl Field {
