@@ -332,6 +332,7 @@ impl Part {
 mod tests {
     use super::*;
     use crate::linkage::normalise::{date_code, number_code};
+    use crate::linkage::record::COMMON_DAY;
 
     fn number(a: &str, b: &str) -> &'static str {
         let codes = (number_code(a, true), number_code(b, true));
