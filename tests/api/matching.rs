@@ -81,37 +81,43 @@ async fn proposed(world: &World, place: Place) -> String {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case!("matching_runs_list", |world, place| Call::list("/matching-runs?limit=200", [run(world, place).await.0])),
-        case!("matching_runs_create", |world, place| {
+        case!("matching_list", |world, place| Call::list("/matching-runs?limit=200", [run(world, place).await.0])),
+        case!("matching_create", |world, place| {
             let (_, left) = run(world, place).await;
             Call::send("/matching-runs", json!({"left_release_id": left, "against": "itself"}))
         }),
-        case!("matching_runs_fetch", |world, place| Call::get(format!("/matching-runs/{}", run(world, place).await.0))),
-        case!("matching_runs_history", |world, place| Call::get(format!("/matching-runs/{}/history", run(world, place).await.0))),
-        case!("matching_runs_summary", |world, place| Call::get(format!("/matching-runs/{}/summary", run(world, place).await.0))),
-        case!("matching_runs_results", |world, place| {
+        case!("matching_fetch", |world, place| Call::get(format!("/matching-runs/{}", run(world, place).await.0))),
+        case!("matching_history", |world, place| Call::get(format!("/matching-runs/{}/history", run(world, place).await.0))),
+        case!("matching_summary", |world, place| Call::get(format!("/matching-runs/{}/summary", run(world, place).await.0))),
+        case!("matching_results", |world, place| {
             let (run, _) = run(world, place).await;
             Call::get(format!("/matching-runs/{run}/results"))
         }),
-        case!("matching_runs_pairs", |world, place| {
+        case!("matching_pairs", |world, place| {
             let pair = pair(world, place).await;
             Call::list(format!("/matching-runs/{}/pairs?limit=200&decided=false", run(world, place).await.0), [pair])
         }),
-        case!("match_pairs_fetch", |world, place| Call::get(format!("/match-pairs/{}", pair(world, place).await))),
-        case!("match_pairs_decide", |world, place| {
+        case!("matching_fetch_pair", |world, place| Call::get(format!("/match-pairs/{}", pair(world, place).await))),
+        case!("matching_decide", |world, place| {
             Call::send(
                 format!("/match-pairs/{}/decision", pair(world, place).await),
                 json!({"outcome": "no_match", "reason": "two people"}),
             )
         }),
-        case!("match_decisions_list", |world, place| Call::list("/match-decisions?limit=200", [proposed(world, place).await])),
-        case!("match_decisions_fetch", |world, place| Call::get(format!("/match-decisions/{}", proposed(world, place).await))),
-        case!("match_decisions_history", |world, place| Call::get(format!("/match-decisions/{}/history", proposed(world, place).await))),
-        case!("match_decisions_confirm", |world, place| Call {
-            path: format!("/match-decisions/{}/confirm", proposed(world, place).await),
-            ..Call::default()
+        case!("matching_list_decisions", |world, place| Call::list("/match-decisions?limit=200", [proposed(world, place).await])),
+        case!("matching_fetch_decision", |world, place| Call::get(format!("/match-decisions/{}", proposed(world, place).await))),
+        case!("matching_history_of_decision", |world, place| Call::get(format!(
+            "/match-decisions/{}/history",
+            proposed(world, place).await
+        ))),
+        case!("matching_confirm", |world, place| {
+            // Taken by nobody of those who are asked to confirm it.
+            let id = proposed(world, place).await;
+            let sql = "UPDATE match_decisions SET decided_by = $1 WHERE id = $2";
+            world.sql().await.execute(sql, &[&entas::platform::SYSTEM, &Uuid::parse_str(&id).unwrap()]).await.unwrap();
+            Call { path: format!("/match-decisions/{id}/confirm"), ..Call::default() }
         }),
-        case!("match_decisions_undo", |world, place| {
+        case!("matching_undo", |world, place| {
             Call::send(format!("/match-decisions/{}/undo", proposed(world, place).await), json!({"reason": "a slip"}))
         }),
     ]
