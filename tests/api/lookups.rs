@@ -10,7 +10,7 @@ use crate::support::{Call, Case, Place, World};
 
 pub fn cases() -> Vec<Case> {
     vec![case!("lookups_create", |world, place| {
-        let region = &world.place(place).regency;
+        let region = world.place(place).regency;
         let items = json!([{"reference": format!("{region} 1"), "name": "Nobody Of This Name", "birth_date": "1980-02-03"}]);
         Call::send("/lookups", json!({"purpose": "looking whether they are on file", "items": items}))
             .everywhere("whoever lives elsewhere is not on file here: the answer says so")

@@ -46,7 +46,10 @@ async fn statuses(client: &Client, run: &str) -> BTreeMap<String, usize> {
 }
 
 /// Runs that the cases look at: they change nothing of them but decisions, and each takes a fresh pair for one.
-static RUNS: Mutex<Option<HashMap<(String, bool), (String, String)>>> = Mutex::new(None);
+static RUNS: Mutex<Option<Runs>> = Mutex::new(None);
+
+/// By database and whether at home: the run, its left release.
+type Runs = HashMap<(String, bool), (String, String)>;
 
 /// A run of a place that is done, and the release on its left.
 async fn run(world: &World, place: Place) -> (String, String) {
@@ -55,7 +58,7 @@ async fn run(world: &World, place: Place) -> (String, String) {
     if let Some(known) = known {
         return known;
     }
-    let list = List::new(world, &world.place(place).regency, 31, 60).await;
+    let list = List::new(world, world.place(place).regency, 31, 60).await;
     let (left, right) = (delivered(world, place, &list, "keep").await, delivered(world, place, &list, "keep").await);
     let coordinator = world.role_in(place, Role::Coordinator);
     let body = json!({"left_release_id": left, "against": "release", "right_release_id": right, "four_eyes": true});

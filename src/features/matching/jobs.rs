@@ -363,9 +363,12 @@ fn unlocks(left: &[Person], settled: &HashSet<u32>, of_person: &[Vec<(usize, u32
     }
 }
 
+/// A term as stored: its key, its fields with their levels, its weight.
+type Stored = (String, Vec<(String, String)>, f64);
+
 /// The terms of a stored pair, in words.
 pub fn terms(pair: &Pair) -> Result<Vec<MatchTermOut>> {
-    let stored: Vec<(String, Vec<(String, String)>, f64)> = serde_json::from_value(pair.terms.clone()).context("terms of a pair")?;
+    let stored: Vec<Stored> = serde_json::from_value(pair.terms.clone()).context("terms of a pair")?;
     Ok(stored
         .into_iter()
         .map(|(key, levels, weight)| {

@@ -3,6 +3,7 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::{And, Eq, NotEq};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -81,14 +82,10 @@ impl Tracked for Decision {
 /// A pair with the decision that stands on it, in force or proposed.
 pub type Seen = (Pair, Option<Decision>);
 
+type SameKeys = And<Eq<match_decisions::one_key, match_pairs::one_key>, Eq<match_decisions::other_key, match_pairs::other_key>>;
+
 /// The decision that stands on a pair's two people.
-fn standing() -> diesel::dsl::And<
-    diesel::dsl::And<
-        diesel::dsl::Eq<match_decisions::one_key, match_pairs::one_key>,
-        diesel::dsl::Eq<match_decisions::other_key, match_pairs::other_key>,
-    >,
-    diesel::dsl::NotEq<match_decisions::state, &'static str>,
-> {
+fn standing() -> And<SameKeys, NotEq<match_decisions::state, &'static str>> {
     match_decisions::one_key
         .eq(match_pairs::one_key)
         .and(match_decisions::other_key.eq(match_pairs::other_key))
