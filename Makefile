@@ -10,7 +10,7 @@ export CARGO
 .PHONY: help run test db-url db-stop bench bench-linkage docs fmt deny setup
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 run: ## install what is missing, start the private database and the service with demo data (ENTAS_PROFILE=dev builds faster)
 	@scripts/run.sh

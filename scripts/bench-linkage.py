@@ -17,6 +17,7 @@ import shutil
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 
 CACHE = os.environ["BENCH_CACHE"]
@@ -24,7 +25,8 @@ PYTHON = os.path.join(CACHE, "venv/bin/python")
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "3"))
 QUICK = os.environ.get("ENTAS_BENCH_QUICK", "0") == "1"
 HERE = os.path.dirname(os.path.abspath(__file__))
-WORK = os.path.join(CACHE, "run")
+# A folder for each run: two at once do not meet.
+WORK = os.environ.get("BENCH_WORK") or tempfile.mkdtemp(prefix="run-", dir=CACHE)
 INPUT, OUTPUT, TRUTH = (os.path.join(WORK, name) for name in ("input", "output", "truth"))
 START, END = "<!-- linkage -->", "<!-- /linkage -->"
 # The core of all single-threaded runs.
@@ -238,7 +240,7 @@ def registers(data, dev):
 
 
 def febrl():
-    subprocess.run([PYTHON, os.path.abspath(__file__), "febrl"], check=True)
+    subprocess.run([PYTHON, os.path.abspath(__file__), "febrl"], check=True, env={**os.environ, "BENCH_WORK": WORK})
     results = []
     for left, right in [("febrl4a", "febrl4b"), ("febrl3", None)]:
         for variant in FEBRL:
@@ -307,8 +309,8 @@ def section(people, english, two, grown, load):
         "## Record linkage beside Splink 4",
         "",
         f"Written by `make bench-linkage` ({time.strftime('%Y-%m-%d')}; {processor()}, {os.cpu_count()} cores, load {load[0]:.1f} before and {load[1]:.1f} after; {versions()},"
-        f" Python {sys.version.split()[0]}). Both engines read the same files on the same core (`taskset -c {CORE}`, one thread), in turns, medians of {ROUNDS} rounds"
-        f" ({2 * ROUNDS} turns of Entas). CPU seconds are user and system time of the process with its start and its files; the memory is its highest. Wall time depends on who else"
+        f" Python {sys.version.split()[0]}). Both engines read the same files on the same core (`taskset -c {CORE}`, one thread), in turns, {ROUNDS} round{'s' * (ROUNDS > 1)}"
+        f" (medians of {ROUNDS} of Splink's and {2 * ROUNDS} of Entas's). CPU seconds are user and system time of the process with its start and its files; the memory is its highest (less than the script's own 25 MB cannot be seen). Wall time depends on who else"
         " is on the machine.",
         "",
         "Splink is tuned (`scripts/bench-linkage-splink.py`): names cleaned and compared on eleven levels with term frequencies, NIK with u from first principles, dates with day and"
@@ -367,7 +369,7 @@ def section(people, english, two, grown, load):
         bound("growth to the largest: CPU over n·log n", grown[-1][2].cpu / base[2].cpu / due, most=1.1)
 
     out += ["### Bounds", ""]
-    out += table(["what", "measured", "bound", "met"], [[text, f"{value:.4f}" if limit < 1 else f"{value:.1f}", limit, "yes" if met else "**no**"] for text, value, limit, met in bounds])
+    out += table(["what", "measured", "bound", "met"], [[text, f"{value:.4f}" if limit < 1 else f"{value:.2f}", limit, "yes" if met else "**no**"] for text, value, limit, met in bounds])
     out += ["```", "make bench-linkage                        # all; ENTAS_LINKAGE_TOOLS is the folder of gen_idn.py and score.py"]
     out += ["ENTAS_BENCH_QUICK=1 BENCH_ROUNDS=1 make bench-linkage   # without the growth table, one round", "```", END]
     return "\n".join(out)
@@ -389,7 +391,6 @@ def write(text, path="docs/BENCHMARKS.md"):
 def main():
     root = os.environ["BENCH_DATA"]
     data = os.path.join(root, "dev")
-    shutil.rmtree(WORK, ignore_errors=True)
     for folder in (INPUT, OUTPUT, TRUTH):
         os.makedirs(folder)
     before = os.getloadavg()[0]
@@ -398,13 +399,16 @@ def main():
     people = registers(data, dev)
     english = febrl()
     grown = [] if QUICK else sizes(root)
-    text = section(people, english, two, grown, (before, os.getloadavg()[0]))
-    write(text)
-    shutil.rmtree(WORK)
-    print(text)
+    # The bare numbers stay in the cache.
+    with open(os.path.join(CACHE, "results.json"), "w") as file:
+        json.dump({"people": people, "english": english, "two": two, "grown": grown, "load": (before, os.getloadavg()[0])}, file, indent=1)
+    write(section(people, english, two, grown, (before, os.getloadavg()[0])))
 
 
 if sys.argv[1:] == ["febrl"]:
     febrl_files()
 else:
-    main()
+    try:
+        main()
+    finally:
+        shutil.rmtree(WORK)
