@@ -7,10 +7,10 @@ CARGO ?= cargo
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO
 
-.PHONY: help run test db-url db-stop bench docs fmt deny setup
+.PHONY: help run test db-url db-stop bench bench-linkage docs fmt deny setup
 
 help: ## list these commands
-	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
 
 run: ## install what is missing, start the private database and the service with demo data (ENTAS_PROFILE=dev builds faster)
 	@scripts/run.sh
@@ -26,6 +26,9 @@ db-stop: ## stop the private databases; their data stay
 
 bench: ## measure beside pgbench and \copy on a private durable database; writes docs/BENCHMARKS.md
 	@scripts/bench.sh
+
+bench-linkage: ## measure entas link beside Splink 4 on the same files and core; writes a section of docs/BENCHMARKS.md
+	@scripts/bench-linkage.sh
 
 docs: ## write the generated texts: openapi/openapi.json, docs/ROLES.md, tests/snapshots/codes.txt
 	@ENTAS_WRITE_SNAPSHOTS=1 $(CARGO) test --locked --quiet --test api contract::

@@ -189,7 +189,7 @@ def main():
         f"| Entas import (jobs) | {seconds:.2f} | {(families + people) / seconds:.0f} | |",
     ]
     out += [f"| {what} | {taken:.2f} | {(families + people) / taken:.0f} | {seconds / taken:.1f} |" for what, taken in times] + [""]
-    # What people wrote about the figures stays; whoever measures anew reads it anew.
+    # What people wrote about the figures stays, and so does the section of `make bench-linkage`; whoever measures anew reads it anew.
     remarks = "\n## What to make of the figures"
     with open("docs/BENCHMARKS.md") as known:
         said = known.read().partition(remarks)[1:]
