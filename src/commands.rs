@@ -124,6 +124,7 @@ impl Cli {
             Command::UserAdd { config, person } => user_add(services(config)?, person).await,
             Command::RotateSigningKey { config } => {
                 let services = services(config)?;
+                own_keys(&services).await?;
                 let id = session::rotate(&services.db, &services.keys).await.map_err(told)?;
                 eprintln!("new signing key {id}");
                 Ok(())

@@ -256,6 +256,7 @@ diesel::table! {
         ordinal -> Int2,
         region_code -> Text,
         nik_state -> Text,
+        nik_strange -> Bool,
         nik_taken -> Bool,
         status -> Text,
         pair_id -> Nullable<Uuid>,

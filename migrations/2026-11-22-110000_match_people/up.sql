@@ -46,6 +46,7 @@ CREATE TABLE match_pairs (
         AND (right_statement_id IS NULL) = (right_ordinal IS NULL))
 );
 CREATE INDEX match_pairs_queue_idx ON match_pairs (run_id, zone, unlocks DESC, id);
+CREATE INDEX match_pairs_run_idx ON match_pairs (run_id, unlocks DESC, id);
 CREATE INDEX match_pairs_left_idx ON match_pairs (left_statement_id, left_ordinal);
 CREATE INDEX match_pairs_right_idx ON match_pairs (right_statement_id, right_ordinal) WHERE right_statement_id IS NOT NULL;
 CREATE INDEX match_pairs_keys_idx ON match_pairs (one_key, other_key);
@@ -58,6 +59,7 @@ CREATE TABLE match_results (
     ordinal smallint NOT NULL,
     region_code text COLLATE "C" NOT NULL,
     nik_state text NOT NULL CONSTRAINT match_results_nik_state_known CHECK (nik_state IN ('valid', 'missing', 'invalid', 'excel_rounded')),
+    nik_strange boolean NOT NULL,
     nik_taken boolean NOT NULL,
     status text NOT NULL CONSTRAINT match_results_status_known CHECK (status IN ('matched', 'matched_by_nik_other_data', 'matched_by_name',
         'unmatched', 'nik_missing', 'nik_invalid', 'nik_duplicate', 'inactive_deceased', 'inactive_moved')),
@@ -67,7 +69,8 @@ CREATE TABLE match_results (
 );
 CREATE INDEX match_results_status_idx ON match_results (run_id, status, statement_id, ordinal);
 CREATE INDEX match_results_village_idx ON match_results (run_id, region_code);
-COMMENT ON COLUMN match_results.nik_taken IS 'Somebody else, certainly another person, has the same NIK.';
+COMMENT ON COLUMN match_results.nik_strange IS 'Somebody has the same NIK whom the engine would not even think of as the same person.';
+COMMENT ON COLUMN match_results.nik_taken IS 'That, or people decided so: certainly another person has the same NIK.';
 COMMENT ON COLUMN match_results.dukcapil_match IS 'The centre''s own verdict, beside ours and never changed by it.';
 
 -- A decision is about two people and not about two rows: it holds for every later run and release that names them.

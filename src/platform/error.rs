@@ -178,6 +178,7 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("programs_name_taken", Code::ProgramNameTaken),
     ("datasets_code_taken", Code::DatasetCodeTaken),
     ("releases_file_taken", Code::ReleaseTaken),
+    ("match_decisions_one", Code::DecisionStands),
 ];
 
 impl Error {

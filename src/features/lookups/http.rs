@@ -19,7 +19,7 @@ use crate::platform::api::Api;
 use crate::platform::changes::Change;
 use crate::platform::error::{Error, FieldError, Result};
 use crate::platform::ids::{Quarter, RegionCode, new_id};
-use crate::platform::policy::BeneficiariesDisclose;
+use crate::platform::policy::{BeneficiariesDisclose, InterventionsRead};
 use crate::platform::sensitive::{KkNumber, Nik};
 use crate::platform::valid::{Valid, printable};
 
@@ -96,7 +96,7 @@ pub struct LookupHit {
     /// How the member stands.
     #[schema(value_type = Option<MemberStatus>)]
     pub member_status: Option<String>,
-    /// The aid of the family, and of the member where one was asked for.
+    /// The aid of the family, and of the member where one was asked for; needs the grant `interventions_read`.
     pub aid: Vec<LookupAid>,
 }
 
@@ -169,7 +169,8 @@ async fn create(access: Access<BeneficiariesDisclose>, Valid(body): Valid<Lookup
     hits.extend(store::families(&tx, cards).await?);
     let families: BTreeSet<(Uuid, String)> = hits.iter().map(|(_, hit)| (hit.beneficiary_id, hit.region_code.clone())).collect();
     let ids: Vec<Uuid> = families.iter().map(|(id, _)| *id).collect();
-    let aid = store::aid(&tx, &ids).await?;
+    // Whoever may not read interventions learns who is on file and nothing of their aid.
+    let aid = store::aid(&tx, &access.scope_of::<InterventionsRead>(), &ids).await?;
     let answers: Vec<LookupAnswer> = (0i32..)
         .zip(items)
         .map(|(at, item)| {

@@ -1,4 +1,4 @@
-//! Bulk look-up: a partner or an agency sends a list of people and learns which are on file, how they stand and which aid
+//! Bulk look-up: an office sends a list of people and learns which are on file, how they stand and which aid
 //! they get. Nothing that was sent comes back but the caller's own references, and no number is ever answered. Rights and
 //! records are those of a disclosure: who asked, why and about which families is committed before anything is answered.
 

@@ -6,6 +6,7 @@ use diesel::sql_types::{Array, Binary, Date, Integer, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use crate::platform::access::Scope;
 use crate::platform::db::Scoped;
 use crate::platform::error::Result;
 use crate::schema::{action_plans, activities, beneficiaries, interventions, members, programs};
@@ -108,11 +109,12 @@ pub async fn families(db: &impl Scoped, (entries, items): Entries) -> Result<Vec
 pub type Aid = (Uuid, Option<Uuid>, Uuid, String, Uuid, String, String);
 
 /// The aid that is planned for these families or was delivered to them.
-pub async fn aid(db: &impl Scoped, families: &[Uuid]) -> Result<Vec<Aid>> {
+pub async fn aid(db: &impl Scoped, seen: &Scope, families: &[Uuid]) -> Result<Vec<Aid>> {
     Ok(interventions::table
         .inner_join(activities::table.inner_join(programs::table).inner_join(action_plans::table))
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(beneficiaries::region_code))
+        .filter(seen.within(beneficiaries::region_code))
         .filter(interventions::beneficiary_id.eq_any(families))
         .filter(interventions::status.ne("cancelled"))
         .order((interventions::quarter, interventions::id))

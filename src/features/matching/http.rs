@@ -186,7 +186,10 @@ async fn create(access: Access<MatchingWrite>, Valid(body): Valid<MatchingRunCre
     let mut tx = access.write().await?;
     let left = datasets::find_kept(&tx, left_release_id).await?;
     if let Some(right) = right_release_id {
-        datasets::find_kept(&tx, right).await?;
+        let right = datasets::find_kept(&tx, right).await?;
+        if !RegionCode::stored(&left.region_code).contains(&RegionCode::stored(&right.region_code)) {
+            return Err(Error::field("right_release_id", "other_region", "Its region must lie in that of the left release."));
+        }
     }
     let (id, now) = (id.unwrap_or_else(new_id), Utc::now());
     let region = RegionCode::stored(&left.region_code);
@@ -314,7 +317,7 @@ pub struct MatchResultOut {
 
 impl From<MatchResult> for MatchResultOut {
     fn from(row: MatchResult) -> Self {
-        let MatchResult { statement_id, ordinal, region_code, nik_state, nik_taken, status, pair_id, dukcapil_match } = row;
+        let MatchResult { statement_id, ordinal, region_code, nik_state, nik_taken, status, pair_id, dukcapil_match, .. } = row;
         MatchResultOut { statement_id, ordinal, region_code, status, nik_state, nik_taken, pair_id, dukcapil_match }
     }
 }

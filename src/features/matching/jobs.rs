@@ -1,7 +1,7 @@
 //! The work of a run: people are read and opened page by page, weighed on threads of their own, and everything is stored in
 //! one transaction at the end. Until then nothing of the run can be seen, so one that was killed simply starts anew.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::json;
 use uuid::Uuid;
 
 use super::http::{MatchLevelOut, MatchTermOut};
-use super::model::{Against, Facts, Outcome, holding, status};
+use super::model::{Against, Facts, Outcome, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
 use super::wording;
@@ -61,7 +61,7 @@ async fn work(step: Step) -> Result<()> {
     let (run, _) = store::find_run(&db, run_id).await?;
     let decided = store::decisions_in_force(&db).await?;
     drop(db);
-    let engine = Arc::new(engine()?);
+    let engine = engine()?;
     let mut done = 0;
     let sides = match sides(&step, &engine, &run, &mut done).await? {
         Ok(sides) => sides,
@@ -69,15 +69,15 @@ async fn work(step: Step) -> Result<()> {
     };
     let cancel = Arc::new(AtomicBool::new(false));
     let _listener = Listener(cancel.clone());
-    let (weighing, flag) = (engine.clone(), cancel.clone());
-    let mut weighing = tokio::task::spawn_blocking(move || weigh(&weighing, sides, &flag));
+    let flag = cancel.clone();
+    let mut weighing = tokio::task::spawn_blocking(move || weigh(&engine, &run, sides, decided, &flag));
     let lease = u64::try_from(step.services().config.job_lease_seconds).unwrap_or(1);
     let pause = Duration::from_millis(lease.saturating_mul(300));
-    let (sides, found) = loop {
+    loop {
         match tokio::time::timeout(pause, &mut weighing).await {
             Ok(weighed) => match weighed.context("weighing")? {
-                (sides, Some(found)) => break (sides, found),
-                _ => return Err(anyhow::anyhow!("matching run {run_id} stopped by nobody").into()),
+                Some(findings) => return findings.store(step, done).await,
+                None => return Err(anyhow::anyhow!("matching run {run_id} stopped by nobody").into()),
             },
             Err(_) => {
                 if let Some(halt) = step.store_progress(Progress { done, total: None, cursor: None }).await? {
@@ -86,9 +86,7 @@ async fn work(step: Step) -> Result<()> {
                 }
             }
         }
-    };
-    let told = tokio::task::spawn_blocking(move || Findings::of(&engine, &run, &sides, &found, &decided)).await.context("findings")??;
-    told.store(step, done).await
+    }
 }
 
 /// The engine of a run: the shipped Indonesian profile.
@@ -128,13 +126,20 @@ async fn sides(step: &Step, engine: &Engine, run: &Run, done: &mut i64) -> Resul
     Ok(right.map(|right| Sides { left, right: Some(right) }))
 }
 
-fn weigh(engine: &Engine, mut sides: Sides, cancel: &AtomicBool) -> (Sides, Option<Found>) {
+/// None when it was told to stop.
+fn weigh(
+    engine: &Engine,
+    run: &Run,
+    mut sides: Sides,
+    decided: HashMap<(String, String), Outcome>,
+    cancel: &AtomicBool,
+) -> Option<Findings> {
     let options = Options { cancel: Some(cancel), ..Options::default() };
     let found = match &mut sides.right {
         Some(right) => engine.link(&mut sides.left.register, &mut right.register, &options),
         None => engine.dedupe(&mut sides.left.register, &options),
     };
-    (sides, found.ok())
+    Some(Findings::of(engine, run, &sides, &found.ok()?, decided))
 }
 
 /// What a run found, ready to be stored.
@@ -144,10 +149,12 @@ struct Findings {
     results: Vec<MatchResult>,
     counted: Counted,
     model: String,
+    /// What stood when the run began.
+    decided: HashMap<(String, String), Outcome>,
 }
 
 impl Findings {
-    fn of(engine: &Engine, run: &Run, sides: &Sides, found: &Found, decided: &HashMap<(String, String), Outcome>) -> Result<Findings> {
+    fn of(engine: &Engine, run: &Run, sides: &Sides, found: &Found, decided: HashMap<(String, String), Outcome>) -> Findings {
         let left = &sides.left.people;
         let right = sides.right.as_ref().map_or(left, |right| &right.people);
         let mut pairs = Vec::with_capacity(found.pairs.len());
@@ -164,7 +171,7 @@ impl Findings {
                 list.push((at, weighed.left));
             }
         }
-        remembered(run, left, right, decided, &mut pairs, &mut of_person);
+        remembered(run, left, right, &decided, &mut pairs, &mut of_person);
         let facts: Vec<Facts> =
             pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
         let held: Vec<Option<(usize, u32)>> = of_person
@@ -177,15 +184,18 @@ impl Findings {
         let settled: HashSet<u32> = (0u32..).zip(&held).filter(|(_, held)| held.is_some()).map(|(at, _)| at).collect();
         let taken = Taken::of(left, sides.right.as_ref().map(|right| right.people.as_slice()));
         let mut results = Vec::with_capacity(left.len());
-        for ((at, person), held) in (0u32..).zip(left).zip(&held) {
+        for (((at, person), held), list) in (0u32..).zip(left).zip(&held).zip(&of_person) {
             let Side::Statement(statement_id, ordinal) = person.side else { continue };
-            let nik_taken = taken.by_another(person, at, held.map(|(_, other)| other));
+            let nik_strange = taken.by_a_stranger(person, at, list);
+            let own: Vec<Facts> = list.iter().filter_map(|(at, _)| facts.get(*at).copied()).collect();
+            let nik_taken = nik_taken(nik_strange, &own);
             let fact = held.and_then(|(pair, _)| facts.get(pair));
             results.push(MatchResult {
                 statement_id,
                 ordinal,
                 region_code: person.region.to_string(),
                 nik_state: person.nik_state.name().into(),
+                nik_strange,
                 nik_taken,
                 status: status(person.nik_state, nik_taken, fact).name().into(),
                 pair_id: held.and_then(|(pair, _)| pairs.get(pair)).map(|pair| pair.id),
@@ -193,7 +203,7 @@ impl Findings {
             });
         }
         unlocks(left, &settled, &of_person, &mut pairs);
-        Ok(Findings {
+        Findings {
             run: run.clone(),
             counted: Counted {
                 left: i32::try_from(left.len()).unwrap_or(i32::MAX),
@@ -203,18 +213,27 @@ impl Findings {
             model: found.model.version.clone(),
             pairs,
             results,
-        })
+            decided,
+        }
     }
 
     async fn store(self, step: Step, done: i64) -> Result<()> {
-        let Findings { run, pairs, results, counted, model } = self;
+        let Findings { run, pairs, results, counted, model, decided } = self;
         let mut tx = step.write().await?;
-        store::insert_pairs(&mut tx, &pairs).await?;
-        store::insert_results(&mut tx, run.id, &results).await?;
-        let ended = store::finish_run(&mut tx, run.id, counted, &model).await?;
+        // First: whoever has the job's row keeps the job, however long the rest takes.
         if let Some(Halt::Cancelled) = step.progress(&mut tx, Progress { done, total: Some(done), cursor: None }).await? {
             drop(tx);
             return halted(&step, Halt::Cancelled).await;
+        }
+        store::insert_pairs(&mut tx, &pairs).await?;
+        store::insert_results(&mut tx, run.id, &results).await?;
+        let ended = store::finish_run(&mut tx, run.id, counted, &model).await?;
+        // What people decided while the engine worked.
+        store::hold_decisions(&mut tx).await?;
+        let now = store::decisions_in_force(&tx).await?;
+        let keys: BTreeSet<&(String, String)> = now.keys().chain(decided.keys()).collect();
+        for keys in keys.into_iter().filter(|keys| now.get(*keys) != decided.get(*keys)) {
+            store::derive(&mut tx, (&keys.0, &keys.1)).await?;
         }
         step.succeed(&mut tx).await?;
         tx.commit([Change::turned("done", &run, &ended)]).await
@@ -311,9 +330,12 @@ fn remembered(
             let (Some(a), Some(b)) = (place(left, l), place(right, r)) else { continue };
             if let Some(list) = of_person.get_mut(l as usize) {
                 list.push((pairs.len(), r));
-                pairs.push(blank(run, a, b, false));
-                break;
             }
+            if let (true, Some(list)) = (run.against == Against::Itself.name(), of_person.get_mut(r as usize)) {
+                list.push((pairs.len(), l));
+            }
+            pairs.push(blank(run, a, b, false));
+            break;
         }
     }
 }
@@ -335,15 +357,15 @@ impl Taken {
         Taken { holders, is_itself: right.is_none() }
     }
 
-    /// Whether somebody on the other side (or, in a list compared with itself, on it) has the person's NIK and is not the one
-    /// they were found to be.
-    fn by_another(&self, person: &Person, at: u32, held: Option<u32>) -> bool {
+    /// Whether somebody on the other side (or, in a list compared with itself, on it) has the person's NIK and makes no pair
+    /// with them: not even worth a look.
+    fn by_a_stranger(&self, person: &Person, at: u32, pairs: &[(usize, u32)]) -> bool {
         let others = person.nik.and_then(|nik| self.holders.get(&nik)).into_iter().flatten();
-        others.filter(|other| !(self.is_itself && **other == at)).any(|other| Some(*other) != held)
+        others.filter(|other| !(self.is_itself && **other == at)).any(|other| !pairs.iter().any(|(_, paired)| paired == other))
     }
 }
 
-/// How many of a person's family nobody was found for: deciding about one of them supports the others in the next run.
+/// How many others of the left family nobody was found for: who looks at one of them can look at all.
 fn unlocks(left: &[Person], settled: &HashSet<u32>, of_person: &[Vec<(usize, u32)>], pairs: &mut [Pair]) {
     let mut open: HashMap<Uuid, i16> = HashMap::new();
     for (at, person) in (0u32..).zip(left) {

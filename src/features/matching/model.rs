@@ -173,6 +173,12 @@ pub fn holding(pairs: &[Facts]) -> Option<usize> {
     best.map(|(at, ..)| at)
 }
 
+/// Whether certainly another person has the NIK: somebody whom the engine would not think of as the same person (`strange`),
+/// or somebody of whom people decided that they are another one.
+pub fn nik_taken(strange: bool, pairs: &[Facts]) -> bool {
+    strange || pairs.iter().any(|pair| pair.nik_agrees == Some(true) && pair.decided == Some(Outcome::NoMatch))
+}
+
 /// What became of a person: `nik_taken` says that somebody who is certainly another person has the same NIK.
 pub fn status(nik: NikState, nik_taken: bool, pair: Option<&Facts>) -> MatchStatus {
     match (pair, nik) {

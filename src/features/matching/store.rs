@@ -22,8 +22,8 @@ use crate::schema::{jobs, match_pairs, match_results, matching_runs, regions};
 mod review;
 
 pub use review::{
-    Decision, Seen, WantedPairs, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair, insert_decision,
-    pairs, update_decision,
+    Decision, Seen, WantedPairs, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair, hold_decisions,
+    insert_decision, needs_two, pairs, update_decision,
 };
 
 /// Their name in the feed.
@@ -263,6 +263,8 @@ pub struct MatchResult {
     pub region_code: String,
     /// What can be said of their NIK.
     pub nik_state: String,
+    /// Whether somebody has it whom the engine would not think of as the same person.
+    pub nik_strange: bool,
     /// Whether certainly another person has it.
     pub nik_taken: bool,
     /// What became of them.
@@ -277,16 +279,17 @@ pub struct MatchResult {
 pub async fn insert_results(tx: &mut Tx, run: Uuid, rows: &[MatchResult]) -> Result<()> {
     for rows in rows.chunks(50_000) {
         diesel::sql_query(
-            "INSERT INTO match_results (run_id, statement_id, ordinal, region_code, nik_state, nik_taken, status, pair_id, dukcapil_match)
-             SELECT $1, statement_id, ordinal, region_code, nik_state, nik_taken, status, pair_id, dukcapil_match
-               FROM unnest($2, $3, $4, $5, $6, $7, $8, $9)
-                 AS n (statement_id, ordinal, region_code, nik_state, nik_taken, status, pair_id, dukcapil_match)",
+            "INSERT INTO match_results (run_id, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match)
+             SELECT $1, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match
+               FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10)
+                 AS n (statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match)",
         )
         .bind::<SqlUuid, _>(run)
         .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.statement_id).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.ordinal).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(rows.iter().map(|row| row.region_code.as_str()).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(rows.iter().map(|row| row.nik_state.as_str()).collect::<Vec<_>>())
+        .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_strange).collect::<Vec<_>>())
         .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_taken).collect::<Vec<_>>())
         .bind::<Array<Text>, _>(rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>())
         .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.pair_id).collect::<Vec<_>>())
@@ -328,7 +331,8 @@ pub async fn results(
         query = query.filter(under(match_results::region_code, region));
     }
     if let Some((statement, ordinal)) = after {
-        query = query.filter(
+        // The first bound is what the index is entered by.
+        query = query.filter(match_results::statement_id.ge(statement)).filter(
             match_results::statement_id.gt(statement).or(match_results::statement_id.eq(statement).and(match_results::ordinal.gt(ordinal))),
         );
     }

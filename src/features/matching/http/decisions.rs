@@ -8,6 +8,7 @@ use validator::Validate;
 
 use super::super::model::{DecisionState, Outcome, Step};
 use super::super::store::{self, DECISIONS, Decision};
+use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -18,7 +19,7 @@ use crate::platform::error::{Code, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{MatchesDecide, MatchingRead};
-use crate::platform::valid::{Valid, printable};
+use crate::platform::valid::Valid;
 
 /// Mounts this part.
 pub fn operations(api: &mut Api) {
@@ -96,14 +97,14 @@ pub struct MatchDecisionCreate {
     /// What they are.
     pub outcome: Outcome,
     /// Why; kept for ever.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = unnumbered))]
     pub reason: Option<String>,
 }
 
 /// Decide about a pair
 ///
 /// Remembered for ever: it holds for later runs and for later releases that name the same two people, until it is undone.
-/// With four eyes it is `proposed` until somebody else confirms it. A pair with a decision that stands is refused: undo that
+/// Where any run over these two people asked for four eyes it is `proposed` until somebody else confirms it. A pair with a decision that stands is refused (`decision_stands`): undo that
 /// one first.
 #[utoipa::path(post, path = "/match-pairs/{id}/decision")]
 async fn decide(
@@ -116,8 +117,7 @@ async fn decide(
     if decision.is_some() {
         return Err(Code::DecisionStands.into());
     }
-    let (run, _) = store::find_run(&tx, pair.run_id).await?;
-    let state = if run.four_eyes { DecisionState::Proposed } else { DecisionState::InForce };
+    let state = if store::needs_two(&tx, &pair).await? { DecisionState::Proposed } else { DecisionState::InForce };
     let now = Utc::now();
     let row = Decision {
         id: body.id.unwrap_or_else(new_id),
@@ -136,7 +136,7 @@ async fn decide(
         updated_at: now,
     };
     let row = store::insert_decision(&mut tx, &row).await?;
-    store::derive(&mut tx, &row).await?;
+    store::derive(&mut tx, (&row.one_key, &row.other_key)).await?;
     tx.commit([Change::created(&row)]).await?;
     Ok(Created(row.into()))
 }
@@ -186,7 +186,7 @@ async fn confirm(access: Access<MatchesDecide>, Path(id): Path<Uuid>, read: IfGi
     }
     let wanted = Decision { state: state.name().into(), confirmed_by: Some(access.actor().id), ..old.clone() };
     let new = store::update_decision(&mut tx, &wanted).await?;
-    store::derive(&mut tx, &new).await?;
+    store::derive(&mut tx, (&new.one_key, &new.other_key)).await?;
     tx.commit([Change::turned("confirmed", &old, &new)]).await?;
     Ok(Found(new.into()))
 }
@@ -196,13 +196,14 @@ async fn confirm(access: Access<MatchesDecide>, Path(id): Path<Uuid>, read: IfGi
 #[serde(deny_unknown_fields)]
 pub struct MatchDecisionUndo {
     /// Kept for ever.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = unnumbered))]
     pub reason: String,
 }
 
 /// Undo a match decision
 ///
-/// What it had changed is as it was before; the pair can be decided anew.
+/// What it had changed is as it was before; the pair can be decided anew. A decision that somebody confirmed is undone by
+/// somebody else than who took it (`four_eyes`).
 #[utoipa::path(post, path = "/match-decisions/{id}/undo")]
 async fn undo(
     access: Access<MatchesDecide>,
@@ -213,9 +214,13 @@ async fn undo(
     let mut tx = access.write().await?;
     let old = store::find_decision_to_change(&tx, id, read).await?;
     let state = old.standing()?.after(Step::Undo).ok_or(Code::StepNotAllowed)?;
+    // What two people hold, neither its taker alone may take back.
+    if old.confirmed_by.is_some() && old.decided_by == access.actor().id {
+        return Err(Code::FourEyes.into());
+    }
     let wanted = Decision { state: state.name().into(), undo_reason: Some(body.reason), ..old.clone() };
     let new = store::update_decision(&mut tx, &wanted).await?;
-    store::derive(&mut tx, &new).await?;
+    store::derive(&mut tx, (&new.one_key, &new.other_key)).await?;
     tx.commit([Change::turned("undone", &old, &new)]).await?;
     Ok(Found(new.into()))
 }

@@ -42,7 +42,7 @@ pub struct MatchPairOut {
     /// The probability that they are one.
     #[schema(minimum = 0, maximum = 1)]
     pub probability: f64,
-    /// How many other people of the two families a decision helps to settle.
+    /// How many others of the left family nobody was found for.
     pub unlocks: i16,
     /// Whether both have a NIK and it is the same; null where one has none.
     pub nik_agrees: Option<bool>,

@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::super::model::{DecisionState, Facts, Outcome, holding, status};
+use super::super::model::{DecisionState, Facts, Outcome, holding, nik_taken, status};
 use super::{DECISIONS, Pair};
 use crate::features::datasets::NikState;
 use crate::platform::access::under;
@@ -19,7 +19,7 @@ use crate::platform::db::{Scoped, Tx};
 use crate::platform::edit::IfGiven;
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::RegionCode;
-use crate::schema::{match_decisions, match_pairs, match_results};
+use crate::schema::{match_decisions, match_pairs, match_results, matching_runs};
 
 /// A decision's row.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
@@ -125,7 +125,10 @@ pub async fn pairs(db: &impl Scoped, run: Uuid, wanted: &WantedPairs, after: Opt
         query = query.filter(under(match_pairs::region_code, region));
     }
     if let Some((unlocks, id)) = after {
-        query = query.filter(match_pairs::unlocks.lt(unlocks).or(match_pairs::unlocks.eq(unlocks).and(match_pairs::id.gt(id))));
+        // The first bound is what the index is entered by.
+        query = query
+            .filter(match_pairs::unlocks.le(unlocks))
+            .filter(match_pairs::unlocks.lt(unlocks).or(match_pairs::unlocks.eq(unlocks).and(match_pairs::id.gt(id))));
     }
     Ok(query.load(&mut db.on()).await?)
 }
@@ -204,6 +207,23 @@ pub async fn decisions(db: &impl Scoped, state: Option<&'static str>, after: Opt
     Ok(query.load(&mut db.on()).await?)
 }
 
+/// Whether a run that asked for four eyes has a pair of these two people.
+pub async fn needs_two(db: &impl Scoped, pair: &Pair) -> Result<bool> {
+    let asked = match_pairs::table
+        .inner_join(matching_runs::table)
+        .filter(db.scope().within(match_pairs::region_code))
+        .filter(match_pairs::one_key.eq(&pair.one_key))
+        .filter(match_pairs::other_key.eq(&pair.other_key))
+        .filter(matching_runs::four_eyes);
+    Ok(diesel::select(diesel::dsl::exists(asked)).get_result(&mut db.on()).await?)
+}
+
+/// Nobody decides until this transaction has ended: what stands now is what its results are made with.
+pub async fn hold_decisions(tx: &mut Tx) -> Result<()> {
+    diesel::sql_query("LOCK TABLE match_decisions IN SHARE ROW EXCLUSIVE MODE").execute(&mut tx.on()).await?;
+    Ok(())
+}
+
 /// Every decision in force in the scope, by the keys of its people.
 pub async fn decisions_in_force(db: &impl Scoped) -> Result<HashMap<(String, String), Outcome>> {
     let rows: Vec<(String, String, String)> = match_decisions::table
@@ -217,12 +237,12 @@ pub async fn decisions_in_force(db: &impl Scoped) -> Result<HashMap<(String, Str
 
 /// Finds anew what became of the people whom a decision is about, in every run that has results: derived from what the runs
 /// stored and the decisions in force, so that taking a decision back restores what was there.
-pub async fn derive(tx: &mut Tx, decision: &Decision) -> Result<()> {
+pub async fn derive(tx: &mut Tx, (one_key, other_key): (&str, &str)) -> Result<()> {
     type Sides = (Uuid, Uuid, i16, Option<Uuid>, Option<i16>);
     let pairs: Vec<Sides> = match_pairs::table
         .filter(tx.scope().within(match_pairs::region_code))
-        .filter(match_pairs::one_key.eq(&decision.one_key))
-        .filter(match_pairs::other_key.eq(&decision.other_key))
+        .filter(match_pairs::one_key.eq(one_key))
+        .filter(match_pairs::other_key.eq(other_key))
         .select((
             match_pairs::run_id,
             match_pairs::left_statement_id,
@@ -237,6 +257,20 @@ pub async fn derive(tx: &mut Tx, decision: &Decision) -> Result<()> {
     let right = pairs.iter().filter_map(|(run, _, _, statement, ordinal)| Some((*run, (*statement)?, (*ordinal)?)));
     let people: BTreeSet<(Uuid, Uuid, i16)> = left.chain(right).collect();
     for (run, statement, ordinal) in people {
+        let person = match_results::table
+            .filter(tx.scope().within(match_results::region_code))
+            .filter(match_results::run_id.eq(run))
+            .filter(match_results::statement_id.eq(statement))
+            .filter(match_results::ordinal.eq(ordinal));
+        // Locked before anything is read: of two who decide about one person, the second sees what the first decided.
+        let known: Option<(String, bool)> = person
+            .clone()
+            .select((match_results::nik_state, match_results::nik_strange))
+            .for_update()
+            .first(&mut tx.on())
+            .await
+            .optional()?;
+        let Some((nik, strange)) = known else { continue };
         let is_left = match_pairs::left_statement_id.eq(statement).and(match_pairs::left_ordinal.eq(ordinal));
         let is_right = match_pairs::right_statement_id.eq(statement).and(match_pairs::right_ordinal.eq(ordinal));
         let pairs: Vec<Seen> = match_pairs::table
@@ -250,19 +284,12 @@ pub async fn derive(tx: &mut Tx, decision: &Decision) -> Result<()> {
             .await?;
         let facts: Vec<Facts> = pairs.iter().map(|(pair, decision)| pair.facts(decision.as_ref().and_then(Decision::in_force))).collect();
         let held = holding(&facts);
-        let person = match_results::table
-            .filter(tx.scope().within(match_results::region_code))
-            .filter(match_results::run_id.eq(run))
-            .filter(match_results::statement_id.eq(statement))
-            .filter(match_results::ordinal.eq(ordinal));
-        let known: Option<(String, bool)> =
-            person.clone().select((match_results::nik_state, match_results::nik_taken)).first(&mut tx.on()).await.optional()?;
-        let Some((nik, taken)) = known else { continue };
         let nik = NikState::parse(&nik).unwrap_or(NikState::Invalid);
+        let taken = nik_taken(strange, &facts);
         let status = status(nik, taken, held.and_then(|at| facts.get(at)));
         let pair = held.and_then(|at| pairs.get(at)).map(|(pair, _)| pair.id);
         diesel::update(person)
-            .set((match_results::status.eq(status.name()), match_results::pair_id.eq(pair)))
+            .set((match_results::status.eq(status.name()), match_results::nik_taken.eq(taken), match_results::pair_id.eq(pair)))
             .execute(&mut tx.on())
             .await?;
     }
