@@ -10,7 +10,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:$HOME/.cargo/bin
 examples=${ENTAS_CONTRACT_EXAMPLES:-15}
-seconds=${ENTAS_CONTRACT_SECONDS:-360}
+seconds=${ENTAS_CONTRACT_SECONDS:-960}
 checks=not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance
 say() { echo "contract.sh: $*" >&2; }
 die() { say "$*"; exit 1; }
