@@ -3,7 +3,7 @@
 # asked by four roles and by nobody, with thousands of well- and ill-formed requests that are the same at every run.
 #
 # Uses a database of its own in ENTAS_TEST_DATABASE_URL's cluster (unset: the private test cluster) and drops it at the end.
-# ENTAS_EXE: a built binary, else the debug one is built. ENTAS_CONTRACT_EXAMPLES (15) and ENTAS_CONTRACT_SECONDS (360, all roles together) bound it;
+# ENTAS_EXE: a built binary, else the debug one is built. ENTAS_CONTRACT_EXAMPLES (15) and ENTAS_CONTRACT_SECONDS (960, all roles together) bound it;
 # a run that the time limit cut before every operation was asked has failed.
 # The reports of the last run, with a curl line for each failure, stay in .entas/contract/.
 set -euo pipefail
