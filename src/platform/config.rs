@@ -47,8 +47,8 @@ pub struct Config {
     /// The largest upload, in MiB.
     #[arg(long, env = "ENTAS_UPLOAD_LIMIT_MB", default_value_t = 150)]
     pub upload_limit_mb: usize,
-    /// How many families an import writes in one transaction.
-    #[arg(long, env = "ENTAS_IMPORT_BATCH", default_value_t = 1_000)]
+    /// How many families an import writes in one transaction: 300 keep it at 71 MiB, 1,000 take 104 and are a fifth quicker.
+    #[arg(long, env = "ENTAS_IMPORT_BATCH", default_value_t = 300)]
     pub import_batch: usize,
     /// How long a worker may be silent before another takes its job, seconds.
     #[arg(long, env = "ENTAS_JOB_LEASE_SECONDS", default_value_t = 30)]
