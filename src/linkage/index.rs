@@ -93,18 +93,7 @@ impl<'e> Index<'e> {
             if probability(weight) < engine.profile.review_from {
                 continue;
             }
-            let pair = Pair {
-                left: 0,
-                right: claim.right,
-                weight,
-                probability: probability(weight),
-                zone,
-                pattern,
-                left_rivals: claim.left_rivals,
-                right_rivals: claim.right_rivals,
-                chain: 0.0,
-                calibration: weight - claim.settled(),
-            };
+            let pair = Pair::settled(claim, weight, zone, pattern);
             out.push(Candidate { id: self.register.id(claim.right).to_owned(), evidence: claim.weight, pair });
         }
         out.sort_by(|a, b| b.pair.weight.total_cmp(&a.pair.weight).then_with(|| a.id.cmp(&b.id)));

@@ -159,6 +159,24 @@ pub struct Pair {
     pub calibration: f64,
 }
 
+impl Pair {
+    /// Of a claim that competition has settled; `weight` is the calibrated one.
+    pub(super) fn settled(claim: &Claim, weight: f64, zone: Zone, pattern: u64) -> Pair {
+        Pair {
+            left: claim.left,
+            right: claim.right,
+            weight,
+            probability: probability(weight),
+            zone,
+            pattern,
+            left_rivals: claim.left_rivals,
+            right_rivals: claim.right_rivals,
+            chain: 0.0,
+            calibration: weight - claim.settled(),
+        }
+    }
+}
+
 /// Counts of a run.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Stats {
@@ -296,19 +314,7 @@ impl Engine {
         for (claim, zone) in claims.iter().zip(zones) {
             let Some(zone) = zone else { continue };
             let pattern = patterns.place(claim.left, claim.right).and_then(|at| patterns.of.get(at)).copied().unwrap_or_default();
-            let weight = model.calibration.apply(claim.settled());
-            pairs.push(Pair {
-                left: claim.left,
-                right: claim.right,
-                weight,
-                probability: probability(weight),
-                zone,
-                pattern,
-                left_rivals: claim.left_rivals,
-                right_rivals: claim.right_rivals,
-                chain: 0.0,
-                calibration: weight - claim.settled(),
-            });
+            pairs.push(Pair::settled(claim, model.calibration.apply(claim.settled()), zone, pattern));
         }
         pairs.sort_by(|a, b| {
             left.id(a.left).cmp(left.id(b.left)).then(b.weight.total_cmp(&a.weight)).then_with(|| right.id(a.right).cmp(right.id(b.right)))

@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
@@ -100,6 +101,16 @@ pub struct Step {
     stop: watch::Receiver<bool>,
 }
 
+/// Tells work on a thread of its own to stop when the job's work ends, however it ends.
+#[derive(Debug)]
+pub struct Hangup(pub Arc<AtomicBool>);
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// How far a job is.
 #[derive(Debug, Clone)]
 pub struct Progress {
@@ -124,6 +135,12 @@ impl Step {
     /// The service: keys, settings.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// How long work may go on before its lease has to be renewed.
+    pub fn heartbeat(&self) -> Duration {
+        let lease = u64::try_from(self.services.config.job_lease_seconds).unwrap_or(1);
+        Duration::from_millis(lease.saturating_mul(300))
     }
 
     /// A transaction in the job's region, on the account of whoever asked for the job.

@@ -20,7 +20,7 @@ mod store;
 pub use http::{MemberOut, operations, unnumbered};
 pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
-    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, holds_number, sex_name,
+    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
 };
 pub use rotate::rotate_keys;
 pub use service::{KK_KIND, NIK_KIND};

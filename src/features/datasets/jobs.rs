@@ -5,8 +5,7 @@
 //! found by the source's key, so that not even a second reading of the file from its beginning makes two of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -24,7 +23,7 @@ use crate::features::regions;
 use crate::platform::changes::Change;
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
-use crate::platform::jobs::{Halt, Jobs, Progress, Step};
+use crate::platform::jobs::{Halt, Hangup, Jobs, Progress, Step};
 
 mod identify;
 
@@ -59,15 +58,6 @@ struct Cursor {
 impl Cursor {
     fn progress(self) -> Progress {
         Progress { done: self.rows, total: self.total, cursor: Some(json!(self)) }
-    }
-}
-
-/// Tells the reading thread to stop when the work ends, however it ends.
-struct Listener(Arc<AtomicBool>);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
     }
 }
 
@@ -178,13 +168,12 @@ impl Work {
     async fn read(&mut self, path: std::path::PathBuf, standard: Arc<Standard>, purpose: Purpose) -> Result<Ended> {
         let (tell, mut news) = mpsc::channel(1);
         let halted = Arc::new(AtomicBool::new(false));
-        let _listener = Listener(halted.clone());
+        let _hangup = Hangup(halted.clone());
         let (skip, size) = (self.cursor.families, self.step.services().config.import_batch);
         let reading = tokio::task::spawn_blocking(move || {
             intake::read(&path, &standard, skip, size, &halted, &mut |told| tell.blocking_send(told).is_ok())
         });
-        let lease = u64::try_from(self.step.services().config.job_lease_seconds).unwrap_or(1);
-        let pause = Duration::from_millis(lease.saturating_mul(300));
+        let pause = self.step.heartbeat();
         let mut ended = false;
         loop {
             let halt = match tokio::time::timeout(pause, news.recv()).await {

@@ -25,7 +25,7 @@ use crate::platform::jobs::enqueue;
 use crate::platform::list::{List, Path, Query};
 use crate::platform::policy::{MatchingRead, MatchingWrite};
 use crate::platform::valid::Valid;
-pub use pairs::{MatchLevelOut, MatchPersonOut, MatchTermOut};
+pub use pairs::MatchPersonOut;
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {

@@ -4,25 +4,22 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
 use serde_json::json;
 use uuid::Uuid;
 
-use super::http::{MatchLevelOut, MatchTermOut};
 use super::model::{Against, Facts, Outcome, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
-use super::wording;
 use crate::features::datasets;
 use crate::linkage::profile::Profile;
 use crate::linkage::run::{Engine, Options, Outcome as Found, Pair as Weighed};
 use crate::platform::changes::Change;
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::new_id;
-use crate::platform::jobs::{Halt, Jobs, Progress, Step};
+use crate::platform::jobs::{Halt, Hangup, Jobs, Progress, Step};
 
 /// The kind of job.
 pub const KIND: &str = "matching_run";
@@ -37,15 +34,6 @@ pub fn jobs(jobs: &mut Jobs) {
 #[derive(Debug, Deserialize)]
 struct Payload {
     run_id: Uuid,
-}
-
-/// Tells the engine to stop when the work ends, however it ends.
-struct Listener(Arc<AtomicBool>);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Both sides, ready to be compared.
@@ -68,11 +56,10 @@ async fn work(step: Step) -> Result<()> {
         Err(halt) => return halted(&step, halt).await,
     };
     let cancel = Arc::new(AtomicBool::new(false));
-    let _listener = Listener(cancel.clone());
+    let _hangup = Hangup(cancel.clone());
     let flag = cancel.clone();
     let mut weighing = tokio::task::spawn_blocking(move || weigh(&engine, &run, sides, decided, &flag));
-    let lease = u64::try_from(step.services().config.job_lease_seconds).unwrap_or(1);
-    let pause = Duration::from_millis(lease.saturating_mul(300));
+    let pause = step.heartbeat();
     loop {
         match tokio::time::timeout(pause, &mut weighing).await {
             Ok(weighed) => match weighed.context("weighing")? {
@@ -174,22 +161,18 @@ impl Findings {
         remembered(run, left, right, &decided, &mut pairs, &mut of_person);
         let facts: Vec<Facts> =
             pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
-        let held: Vec<Option<(usize, u32)>> = of_person
-            .iter()
-            .map(|list| {
-                let own: Vec<Facts> = list.iter().filter_map(|(at, _)| facts.get(*at).copied()).collect();
-                holding(&own).and_then(|at| list.get(at).copied())
-            })
-            .collect();
-        let settled: HashSet<u32> = (0u32..).zip(&held).filter(|(_, held)| held.is_some()).map(|(at, _)| at).collect();
         let taken = Taken::of(left, sides.right.as_ref().map(|right| right.people.as_slice()));
+        let mut settled = HashSet::new();
         let mut results = Vec::with_capacity(left.len());
-        for (((at, person), held), list) in (0u32..).zip(left).zip(&held).zip(&of_person) {
+        for ((at, person), list) in (0u32..).zip(left).zip(&of_person) {
             let Side::Statement(statement_id, ordinal) = person.side else { continue };
+            let own: Vec<Facts> = list.iter().filter_map(|(pair, _)| facts.get(*pair).copied()).collect();
+            let held = holding(&own);
+            if held.is_some() {
+                settled.insert(at);
+            }
             let nik_strange = taken.by_a_stranger(person, at, list);
-            let own: Vec<Facts> = list.iter().filter_map(|(at, _)| facts.get(*at).copied()).collect();
             let nik_taken = nik_taken(nik_strange, &own);
-            let fact = held.and_then(|(pair, _)| facts.get(pair));
             results.push(MatchResult {
                 statement_id,
                 ordinal,
@@ -197,8 +180,8 @@ impl Findings {
                 nik_state: person.nik_state.name().into(),
                 nik_strange,
                 nik_taken,
-                status: status(person.nik_state, nik_taken, fact).name().into(),
-                pair_id: held.and_then(|(pair, _)| pairs.get(pair)).map(|pair| pair.id),
+                status: status(person.nik_state, nik_taken, held.and_then(|held| own.get(held))).name().into(),
+                pair_id: held.and_then(|held| list.get(held)).and_then(|(pair, _)| pairs.get(*pair)).map(|pair| pair.id),
                 dukcapil_match: person.dukcapil_match,
             });
         }
@@ -314,6 +297,9 @@ fn remembered(
     pairs: &mut Vec<Pair>,
     of_person: &mut [Vec<(usize, u32)>],
 ) {
+    if decided.is_empty() {
+        return;
+    }
     let known: HashSet<(String, String)> = pairs.iter().map(|pair| (pair.one_key.clone(), pair.other_key.clone())).collect();
     let mut missing: Vec<&(String, String)> =
         decided.iter().filter(|(keys, outcome)| **outcome == Outcome::Match && !known.contains(*keys)).map(|(keys, _)| keys).collect();
@@ -383,20 +369,4 @@ fn unlocks(left: &[Person], settled: &HashSet<u32>, of_person: &[Vec<(usize, u32
             }
         }
     }
-}
-
-/// A term as stored: its key, its fields with their levels, its weight.
-type Stored = (String, Vec<(String, String)>, f64);
-
-/// The terms of a stored pair, in words.
-pub fn terms(pair: &Pair) -> Result<Vec<MatchTermOut>> {
-    let stored: Vec<Stored> = serde_json::from_value(pair.terms.clone()).context("terms of a pair")?;
-    Ok(stored
-        .into_iter()
-        .map(|(key, levels, weight)| {
-            let (indonesian, english) = wording::of(&key, &levels);
-            let levels = levels.into_iter().map(|(field, level)| MatchLevelOut { field, level }).collect();
-            MatchTermOut { key, levels, weight, indonesian, english }
-        })
-        .collect())
 }

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
-use crate::features::beneficiaries::holds_number;
+use crate::features::beneficiaries::unnumbered;
 use crate::features::datasets::corrections;
 use crate::features::datasets::model::{Rejects, ReleaseMode, ReleaseState, Severity, spreadsheet_safe};
 use crate::features::datasets::profile::shipped;
@@ -336,15 +336,6 @@ fn demand_profile(form: &ReleaseForm) -> Result<()> {
 #[utoipa::path(get, path = "/releases/{id}")]
 async fn fetch(access: Access<DatasetsRead>, Path(id): Path<Uuid>) -> Result<Found<ReleaseOut>> {
     Ok(Found(store::find_release(&access.read().await?, id).await?.into()))
-}
-
-fn unnumbered(text: &str) -> std::result::Result<(), ValidationError> {
-    printable(text)?;
-    if holds_number(text) {
-        Err(ValidationError::new("personal_number").with_message("No NIK or KK number may stand in this text: it is kept for ever.".into()))
-    } else {
-        Ok(())
-    }
 }
 
 /// Why a release is taken back.
