@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app;
 use crate::features::datasets::{self, Simulation};
-use crate::features::{beneficiaries, regions, users};
+use crate::features::{beneficiaries, family_events, regions, users};
 use crate::platform::config::Config;
 use crate::platform::error::{Code, Error};
 use crate::platform::ids::RegionCode;
@@ -153,6 +153,7 @@ impl Cli {
             Command::RotateKeys { config } => {
                 let services = services(config)?;
                 datasets::rotate_keys(&services, |line| eprintln!("{line}")).await?;
+                family_events::rotate_keys(&services, |line| eprintln!("{line}")).await?;
                 Ok(beneficiaries::rotate_keys(&services, |line| eprintln!("{line}")).await?)
             }
             Command::Openapi => {

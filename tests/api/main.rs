@@ -11,6 +11,7 @@ mod contract;
 mod database;
 mod datasets;
 mod sessions;
+mod family_events;
 mod faults;
 mod imports;
 mod interventions;
@@ -41,5 +42,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(matching::cases());
     cases.extend(lookups::cases());
     cases.extend(releases::cases());
+    cases.extend(family_events::cases());
     cases
 }
