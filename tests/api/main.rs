@@ -17,6 +17,7 @@ mod interventions;
 mod durability;
 mod feed;
 mod jobs;
+mod lists;
 mod lookups;
 mod matching;
 mod monitoring;

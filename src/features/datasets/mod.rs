@@ -35,7 +35,7 @@ pub use model::{NikState, RegistryStatus};
 pub use rotate::rotate_keys;
 pub use service::{find_kept, sweep};
 pub use statement::{RawRow, StatedPerson, Statement};
-pub use store::{Release, statements, statements_by_id};
+pub use store::{Rekeyed, Release, statements, statements_by_id, under_keys};
 
 #[cfg(test)]
 mod test_files;

@@ -44,16 +44,33 @@ struct Sides {
 }
 
 async fn work(step: Step) -> Result<()> {
+    // People whose keys changed meanwhile are read once more: each round some of a rotation is over.
+    while let Ended::KeysChanged = attempt(&step).await? {
+        tracing::info!(job = %step.id, "keys were rotated while people were compared: once more");
+    }
+    Ok(())
+}
+
+/// How an attempt ended.
+enum Ended {
+    /// It is stored, or was halted.
+    Over,
+    /// People were renamed while it ran; nothing is stored.
+    KeysChanged,
+}
+
+async fn attempt(step: &Step) -> Result<Ended> {
     let Payload { run_id } = serde_json::from_value(step.payload.clone()).context("payload of a matching run")?;
     let db = step.read().await?;
     let (run, _) = store::find_run(&db, run_id).await?;
+    let keys = datasets::under_keys(&db, &run.releases()).await?;
     let decided = store::decisions_in_force(&db).await?;
     drop(db);
     let engine = engine()?;
     let mut done = 0;
-    let sides = match sides(&step, &engine, &run, &mut done).await? {
+    let sides = match sides(step, &engine, &run, &mut done).await? {
         Ok(sides) => sides,
-        Err(halt) => return halted(&step, halt).await,
+        Err(halt) => return halted(step, halt).await,
     };
     let cancel = Arc::new(AtomicBool::new(false));
     let _hangup = Hangup(cancel.clone());
@@ -63,13 +80,13 @@ async fn work(step: Step) -> Result<()> {
     loop {
         match tokio::time::timeout(pause, &mut weighing).await {
             Ok(weighed) => match weighed.context("weighing")? {
-                Some(findings) => return findings.store(step, done).await,
+                Some(findings) => return findings.store(step, done, &keys).await,
                 None => return Err(anyhow::anyhow!("matching run {run_id} stopped by nobody").into()),
             },
             Err(_) => {
                 if let Some(halt) = step.store_progress(Progress { done, total: None, cursor: None }).await? {
                     cancel.store(true, Ordering::Relaxed);
-                    return halted(&step, halt).await;
+                    return halted(step, halt).await;
                 }
             }
         }
@@ -82,14 +99,14 @@ fn engine() -> Result<Engine> {
     Ok(Engine::new(profile).context("the shipped profile")?)
 }
 
-async fn halted(step: &Step, halt: Halt) -> Result<()> {
+async fn halted(step: &Step, halt: Halt) -> Result<Ended> {
     if halt == Halt::Cancelled {
         let Payload { run_id } = serde_json::from_value(step.payload.clone()).context("payload of a matching run")?;
         let mut tx = step.write().await?;
         step.cancelled(&mut tx).await?;
         tx.commit([Change::new("matching-runs", run_id, step.region.clone(), "cancelled")]).await?;
     }
-    Ok(())
+    Ok(Ended::Over)
 }
 
 async fn sides(step: &Step, engine: &Engine, run: &Run, done: &mut i64) -> Result<std::result::Result<Sides, Halt>> {
@@ -200,26 +217,30 @@ impl Findings {
         }
     }
 
-    async fn store(self, step: Step, done: i64) -> Result<()> {
+    async fn store(self, step: &Step, done: i64, keys: &[(i32, i64)]) -> Result<Ended> {
         let Findings { run, pairs, results, counted, model, decided } = self;
         let mut tx = step.write().await?;
         // First: whoever has the job's row keeps the job, however long the rest takes.
         if let Some(Halt::Cancelled) = step.progress(&mut tx, Progress { done, total: Some(done), cursor: None }).await? {
             drop(tx);
-            return halted(&step, Halt::Cancelled).await;
+            return halted(step, Halt::Cancelled).await;
         }
         store::insert_pairs(&mut tx, &pairs).await?;
         store::insert_results(&mut tx, run.id, &results).await?;
         let ended = store::finish_run(&mut tx, run.id, counted, &model).await?;
         // What people decided while the engine worked.
         store::hold_decisions(&mut tx).await?;
+        if datasets::under_keys(&tx, &run.releases()).await? != keys {
+            return Ok(Ended::KeysChanged);
+        }
         let now = store::decisions_in_force(&tx).await?;
         let keys: BTreeSet<&(String, String)> = now.keys().chain(decided.keys()).collect();
         for keys in keys.into_iter().filter(|keys| now.get(*keys) != decided.get(*keys)) {
             store::derive(&mut tx, (&keys.0, &keys.1)).await?;
         }
         step.succeed(&mut tx).await?;
-        tx.commit([Change::turned("done", &run, &ended)]).await
+        tx.commit([Change::turned("done", &run, &ended)]).await?;
+        Ok(Ended::Over)
     }
 }
 

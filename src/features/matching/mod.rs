@@ -17,8 +17,10 @@ mod http;
 mod jobs;
 mod model;
 mod people;
+mod rotate;
 mod store;
 mod wording;
 
 pub use http::operations;
 pub use jobs::jobs;
+pub use rotate::follow_keys;

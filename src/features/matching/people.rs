@@ -57,6 +57,11 @@ pub struct Person {
     pub dukcapil_match: Option<bool>,
 }
 
+/// The lasting key of a person whom a source states.
+pub fn key(dataset: Uuid, source_id: &str) -> String {
+    format!("{dataset}/{source_id}")
+}
+
 /// The people of one side.
 pub struct People {
     /// In the order of the register.
@@ -129,7 +134,7 @@ impl<'a> Intake<'a> {
             let born = birth_date.map(|day| day.to_string()).unwrap_or_default();
             let person = Person {
                 side: Side::Statement(statement.id, i16::try_from(*ordinal).unwrap_or(i16::MAX)),
-                key: format!("{dataset}/{source_id}"),
+                key: key(dataset, source_id),
                 region: statement.region.clone(),
                 nik_state: stated.nik_state,
                 nik: stated.nik.as_ref().filter(|_| stated.nik_state == NikState::Valid).and_then(|nik| nik.expose().parse().ok()),

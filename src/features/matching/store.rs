@@ -19,11 +19,13 @@ use crate::platform::error::{Code, Result};
 use crate::platform::ids::{Level, RegionCode};
 use crate::schema::{jobs, match_pairs, match_results, matching_runs, regions};
 
+mod keys;
 mod review;
 
+pub use keys::{Renamed, decided_twice, rename};
 pub use review::{
-    Decision, Seen, WantedPairs, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair, hold_decisions,
-    insert_decision, needs_two, pairs, update_decision,
+    Decision, Seen, WantedPairs, about_to_decide, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair,
+    hold_decisions, insert_decision, needs_two, pairs, update_decision,
 };
 
 /// Their name in the feed.
@@ -69,6 +71,11 @@ impl Run {
     /// Where, parsed.
     pub fn region(&self) -> RegionCode {
         RegionCode::stored(&self.region_code)
+    }
+
+    /// The releases that it compares.
+    pub fn releases(&self) -> Vec<Uuid> {
+        [Some(self.left_release_id), self.right_release_id].into_iter().flatten().collect()
     }
 }
 

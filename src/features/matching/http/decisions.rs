@@ -113,6 +113,7 @@ async fn decide(
     Valid(body): Valid<MatchDecisionCreate>,
 ) -> Result<Created<MatchDecisionOut>> {
     let mut tx = access.write().await?;
+    store::about_to_decide(&tx).await?;
     let (pair, decision) = store::find_pair(&tx, id).await?;
     if decision.is_some() {
         return Err(Code::DecisionStands.into());

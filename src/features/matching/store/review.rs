@@ -152,6 +152,7 @@ pub async fn insert_decision(tx: &mut Tx, row: &Decision) -> Result<Decision> {
 
 /// One decision, locked.
 pub async fn find_decision_to_change(tx: &Tx, id: Uuid, expected: IfGiven) -> Result<Decision> {
+    about_to_decide(tx).await?;
     let row: Decision = match_decisions::table
         .select(Decision::as_select())
         .filter(tx.scope().within(match_decisions::region_code))
@@ -221,6 +222,13 @@ pub async fn needs_two(db: &impl Scoped, pair: &Pair) -> Result<bool> {
 /// Nobody decides until this transaction has ended: what stands now is what its results are made with.
 pub async fn hold_decisions(tx: &mut Tx) -> Result<()> {
     diesel::sql_query("LOCK TABLE match_decisions IN SHARE ROW EXCLUSIVE MODE").execute(&mut tx.on()).await?;
+    Ok(())
+}
+
+/// Somebody is about to decide: first of all they wait for whoever holds the decisions, so that what they then read of a pair
+/// stands until they have decided.
+pub async fn about_to_decide(tx: &Tx) -> Result<()> {
+    diesel::sql_query("LOCK TABLE match_decisions IN ROW EXCLUSIVE MODE").execute(&mut tx.on()).await?;
     Ok(())
 }
 
