@@ -261,6 +261,9 @@ diesel::table! {
         status -> Text,
         pair_id -> Nullable<Uuid>,
         dukcapil_match -> Nullable<Bool>,
+        stranger_statement_id -> Nullable<Uuid>,
+        stranger_ordinal -> Nullable<Int2>,
+        stranger_member_id -> Nullable<Uuid>,
     }
 }
 
@@ -511,7 +514,7 @@ diesel::joinable!(match_pairs -> members (right_member_id));
 diesel::joinable!(match_pairs -> regions (region_code));
 diesel::joinable!(match_results -> match_pairs (pair_id));
 diesel::joinable!(match_results -> matching_runs (run_id));
-diesel::joinable!(match_results -> statements (statement_id));
+diesel::joinable!(match_results -> members (stranger_member_id));
 diesel::joinable!(matching_runs -> jobs (job_id));
 diesel::joinable!(matching_runs -> regions (region_code));
 diesel::joinable!(members -> beneficiaries (beneficiary_id));

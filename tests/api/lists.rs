@@ -5,14 +5,35 @@ use std::sync::Arc;
 use entas::platform::Services;
 use entas::platform::policy::Role;
 use entas::platform::seal::KeyRing;
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::sync::watch;
 
+use crate::case;
 use crate::datasets::{dataset, number, send};
-use crate::matching::{ran, statuses};
+use crate::matching::{ran, run, statuses};
 use crate::releases::{Family, KEEP, deliver, family, id, list};
 use crate::support::world::config;
-use crate::support::{Client, Place, World};
+use crate::support::{Call, Case, Client, Place, World};
+
+pub fn cases() -> Vec<Case> {
+    vec![
+        case!("matching_person", |world, place| {
+            let (run, _) = run(world, place).await;
+            let list = world.role_in(place, Role::Coordinator).get(&format!("/matching-runs/{run}/results?limit=1")).await.expect(200);
+            let somebody = &list.body["items"][0];
+            Call::get(format!("/matching-runs/{run}/results/{}/{}", somebody["statement_id"].as_str().unwrap(), somebody["ordinal"]))
+        }),
+        case!("matching_work_list", |world, place| {
+            let (run, _) = run(world, place).await;
+            Call::send(format!("/matching-runs/{run}/work-list"), json!({"purpose": "Perbaikan bersama desa", "status": "nik_missing"}))
+        }),
+        case!("matching_work_list_csv", |world, place| {
+            let (run, _) = run(world, place).await;
+            let body = json!({"purpose": "Perbaikan bersama desa", "full_numbers": true});
+            Call::send(format!("/matching-runs/{run}/work-list.csv"), body)
+        }),
+    ]
+}
 
 /// Works off jobs as another process would, with its own keys.
 async fn work_off(services: &Arc<Services>) {
@@ -28,7 +49,7 @@ async fn sure(client: &Client, run: &str, count: usize) -> Vec<String> {
 }
 
 /// What tells the left person of a pair from the others of these lists.
-async fn looks(client: &Client, pair: &str) -> Vec<serde_json::Value> {
+async fn looks(client: &Client, pair: &str) -> Vec<Value> {
     let left = client.get(&format!("/match-pairs/{pair}")).await.expect(200).body["left"].take();
     ["name", "nik", "kk", "birth_date"].iter().map(|field| left[field].clone()).collect()
 }
@@ -104,4 +125,98 @@ async fn new_keys_keep_what_was_decided_about_people_without_keys_of_their_own()
     for run in [&run, &between, last] {
         assert_eq!(statuses(&there, run).await, before);
     }
+}
+
+/// Two lists of families keyed by KK number, kept and matched; gives the run and the releases.
+async fn matched(world: &World, client: &Client, left: &[Family], right: &[Family]) -> (String, [String; 2]) {
+    let mut releases = Vec::new();
+    for families in [left, right] {
+        let (dataset, _) = dataset(world, Place::Home).await;
+        releases.push(id(&deliver(world, client, &dataset, &KEEP, &list(families)).await));
+    }
+    let [left, right] = <[String; 2]>::try_from(releases).unwrap();
+    let run = ran(world, client, json!({"left_release_id": left, "against": "release", "right_release_id": right})).await;
+    (run, [left, right])
+}
+
+async fn opened(client: &Client, run: &str, result: &Value) -> Value {
+    let (statement, ordinal) = (result["statement_id"].as_str().unwrap(), &result["ordinal"]);
+    client.get(&format!("/matching-runs/{run}/results/{statement}/{ordinal}")).await.expect(200).body
+}
+
+#[actix_web::test]
+async fn whoever_is_on_a_work_list_can_be_looked_at_and_taken_home() {
+    let world = World::new().await;
+    let (coordinator, officer) = (world.role(Role::Coordinator), world.role(Role::CivilRegistry));
+    let right: Vec<Family> = (0..80).map(|n| family(n, world.home.village)).collect();
+    let mut left = right.clone();
+    // A stranger who lives elsewhere with the NIK of somebody in the register, and one without any.
+    let holder = right[10].people[0].clone();
+    let mut stranger = family(300, world.home.next_village);
+    stranger.people.truncate(1);
+    (stranger.people[0].nik, stranger.people[0].name, stranger.people[0].born) = (holder.nik.clone(), "WAHYUDI PRANOTO".into(), 27);
+    let mut nameless = family(301, world.home.next_village);
+    nameless.people.truncate(1);
+    (nameless.people[0].nik, nameless.people[0].name, nameless.people[0].born) = (String::new(), "KARTIKA DEWANTI".into(), 26);
+    left.extend([stranger.clone(), nameless.clone()]);
+    let (run, _) = matched(&world, &coordinator, &left, &right).await;
+    let counts = statuses(&officer, &run).await;
+    assert_eq!((counts["nik_duplicate"], counts["nik_missing"]), (1, 1), "{counts:?}");
+
+    let taken = officer.all(&format!("/matching-runs/{run}/results?nik_taken=true")).await;
+    assert_eq!((taken.len(), taken[0]["status"].as_str()), (1, Some("nik_duplicate")));
+    let others = officer.all(&format!("/matching-runs/{run}/results?nik_taken=false&limit=200")).await;
+    assert_eq!(others.len() + 1, counts.values().sum::<usize>());
+    let seen = opened(&officer, &run, &taken[0]).await;
+    assert_eq!((seen["person"]["name"].as_str(), seen["same_nik"]["name"].as_str()), (Some("WAHYUDI PRANOTO"), Some(holder.name.as_str())));
+    assert_eq!(seen["nik_faults"], json!(["taken", "birth_date_differs"]));
+    assert_eq!(seen["pairs"], json!([]));
+    assert!(!seen.to_string().contains(&holder.nik) && !seen.to_string().contains(&stranger.card), "{seen}");
+    let missing = officer.all(&format!("/matching-runs/{run}/results?status=nik_missing")).await;
+    let seen = opened(&officer, &run, &missing[0]).await;
+    assert_eq!((seen["person"]["name"].as_str(), &seen["nik_faults"]), (Some("KARTIKA DEWANTI"), &json!(["missing"])));
+    let found = others.iter().find(|result| result["status"] == "matched").unwrap();
+    assert_eq!(opened(&officer, &run, found).await["pairs"][0]["id"], found["pair_id"]);
+    let nobody = format!("/matching-runs/{run}/results/{}/99", missing[0]["statement_id"].as_str().unwrap());
+    officer.get(&nobody).await.refused(404, "not_found");
+    officer.get(&format!("/matching-runs/{run}/results/x/0")).await.refused(404, "not_found");
+    world.flush_reads().await;
+    let reads = "SELECT sum(rows)::bigint FROM reads WHERE resource = 'statements' AND action = 'fetch'";
+    assert_eq!(number(&world, reads).await, 4, "two for the contradiction, one for each of the others");
+
+    // Taken home: masked unless asked for otherwise, and never without a record.
+    let path = format!("/matching-runs/{run}/work-list.csv");
+    let wish = json!({"purpose": "Perbaikan bersama Disdukcapil", "nik_taken": true});
+    let masked = officer.post(&path, wish.clone()).await.expect(200).text;
+    assert!(masked.contains("WAHYUDI PRANOTO") && masked.contains(&holder.name) && masked.contains("NIK juga dipakai orang lain"), "{masked}");
+    assert!(!masked.contains(&holder.nik) && !masked.contains(&stranger.card), "{masked}");
+    let mut full = wish.clone();
+    full["full_numbers"] = json!(true);
+    let told = officer.post(&path, full).await.expect(200).text;
+    assert!(told.contains(&format!(",'{},'{},", holder.nik, stranger.card)), "{told}");
+    let all = json!({"purpose": "Perbaikan bersama desa", "region": world.home.next_village, "full_numbers": true});
+    let url = format!("{}/api/v1/matching-runs/{run}/work-list", officer.base);
+    let answer = officer.http.post(url).bearer_auth(officer.token.as_ref().unwrap()).json(&all).send().await.unwrap();
+    assert_eq!(answer.status(), 200);
+    let rows = sheet(&answer.bytes().await.unwrap());
+    assert_eq!(rows.len(), 3, "{rows:?}");
+    assert_eq!((rows[0][3].as_str(), rows[0][4].as_str(), rows[0][13].as_str()), ("Nama", "NIK", "Masalah NIK"));
+    let theirs = rows.iter().find(|row| row[3] == "WAHYUDI PRANOTO").unwrap();
+    assert_eq!((theirs[2].as_str(), &theirs[4], &theirs[5]), (world.home.next_village, &holder.nik, &stranger.card));
+    let told = "SELECT string_agg(concat_ws('|', reason, fields ->> 'people', fields ->> 'full_numbers'), '; ' ORDER BY seq)
+                  FROM changes WHERE action = 'work_list_disclosed'";
+    let told: String = world.sql().await.query_one(told, &[]).await.unwrap().get(0);
+    let purpose = "Perbaikan bersama Disdukcapil|1";
+    assert_eq!(told, format!("{purpose}|false; {purpose}|true; Perbaikan bersama desa|2|true"));
+    officer.post(&path, json!({"purpose": "kurang"})).await.refused(422, "invalid");
+    officer.post(&path, json!({"purpose": "Untuk NIK 6202094101900001"})).await.refused(422, "invalid");
+    world.role(Role::Auditor).post(&path, wish).await.refused(403, "forbidden");
+}
+
+/// The cells of a workbook's only sheet.
+fn sheet(book: &[u8]) -> Vec<Vec<String>> {
+    use calamine::Reader;
+    let mut book: calamine::Xlsx<_> = calamine::open_workbook_from_rs(std::io::Cursor::new(book)).unwrap();
+    let range = book.worksheet_range_at(0).unwrap().unwrap();
+    range.rows().map(|row| row.iter().map(ToString::to_string).collect()).collect()
 }

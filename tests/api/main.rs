@@ -40,6 +40,7 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(monitoring::cases());
     cases.extend(datasets::cases());
     cases.extend(matching::cases());
+    cases.extend(lists::cases());
     cases.extend(lookups::cases());
     cases.extend(releases::cases());
     cases

@@ -24,9 +24,9 @@ const PEOPLE: &str = "nomor_induk_kependudukan,nomor_kartu_keluarga,nama,jenis_k
 pub struct Person {
     pub nik: String,
     pub name: String,
-    relation: &'static str,
-    marital: &'static str,
-    born: usize,
+    pub relation: &'static str,
+    pub marital: &'static str,
+    pub born: usize,
 }
 
 /// A family of a DTSEN list.

@@ -188,18 +188,26 @@ impl Findings {
             if held.is_some() {
                 settled.insert(at);
             }
-            let nik_strange = taken.by_a_stranger(person, at, list);
-            let nik_taken = nik_taken(nik_strange, &own);
+            let stranger = taken.by_a_stranger(person, at, list).and_then(|at| place(right, at)).map(|stranger| stranger.side);
+            let nik_taken = nik_taken(stranger.is_some(), &own);
+            let (stranger_statement_id, stranger_ordinal, stranger_member_id) = match stranger {
+                Some(Side::Statement(id, ordinal)) => (Some(id), Some(ordinal), None),
+                Some(Side::Member(id)) => (None, None, Some(id)),
+                None => (None, None, None),
+            };
             results.push(MatchResult {
                 statement_id,
                 ordinal,
                 region_code: person.region.to_string(),
                 nik_state: person.nik_state.name().into(),
-                nik_strange,
+                nik_strange: stranger.is_some(),
                 nik_taken,
                 status: status(person.nik_state, nik_taken, held.and_then(|held| own.get(held))).name().into(),
                 pair_id: held.and_then(|held| list.get(held)).and_then(|(pair, _)| pairs.get(*pair)).map(|pair| pair.id),
                 dukcapil_match: person.dukcapil_match,
+                stranger_statement_id,
+                stranger_ordinal,
+                stranger_member_id,
             });
         }
         unlocks(left, &settled, &of_person, &mut pairs);
@@ -364,11 +372,11 @@ impl Taken {
         Taken { holders, is_itself: right.is_none() }
     }
 
-    /// Whether somebody on the other side (or, in a list compared with itself, on it) has the person's NIK and makes no pair
-    /// with them: not even worth a look.
-    fn by_a_stranger(&self, person: &Person, at: u32, pairs: &[(usize, u32)]) -> bool {
-        let others = person.nik.and_then(|nik| self.holders.get(&nik)).into_iter().flatten();
-        others.filter(|other| !(self.is_itself && **other == at)).any(|other| !pairs.iter().any(|(_, paired)| paired == other))
+    /// Somebody on the other side (or, in a list compared with itself, on it) who has the person's NIK and makes no pair with
+    /// them: not even worth a look.
+    fn by_a_stranger(&self, person: &Person, at: u32, pairs: &[(usize, u32)]) -> Option<u32> {
+        let others = person.nik.and_then(|nik| self.holders.get(&nik)).into_iter().flatten().copied();
+        others.filter(|other| !(self.is_itself && *other == at)).find(|other| !pairs.iter().any(|(_, paired)| paired == other))
     }
 }
 

@@ -20,6 +20,7 @@ mod people;
 mod rotate;
 mod store;
 mod wording;
+mod worklist;
 
 pub use http::operations;
 pub use jobs::jobs;

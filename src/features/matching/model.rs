@@ -1,6 +1,9 @@
 //! What a run's findings and people's decisions make of a person: pure rules.
 
+use chrono::NaiveDate;
+
 use crate::features::datasets::NikState;
+use crate::platform::sensitive::{Nik, NikWarning, Sex};
 use crate::platform::wire::words;
 
 words! {
@@ -66,6 +69,46 @@ words! {
         /// Found, and on file there as moved out (nonaktif pindah).
         InactiveMoved "inactive_moved",
     }
+}
+
+words! {
+    /// What is wrong with a NIK as it is stated: what the civil registry has to put right.
+    NikFault {
+        /// None is stated (NIK kosong).
+        Missing "missing",
+        /// What is stated breaks the rules of the number (NIK tidak valid).
+        Invalid "invalid",
+        /// A spreadsheet kept fifteen of its digits.
+        ExcelRounded "excel_rounded",
+        /// Certainly another person has the same one (NIK ganda).
+        Taken "taken",
+        /// The date in it is not the stated birth date.
+        BirthDateDiffers "birth_date_differs",
+        /// It was issued for the other sex.
+        SexDiffers "sex_differs",
+    }
+}
+
+/// What is wrong with a NIK: by itself, beside what is stated of the person, and because somebody else has it (`taken`).
+pub fn nik_faults(state: NikState, nik: Option<&Nik>, taken: bool, birth_date: Option<NaiveDate>, sex: Option<Sex>) -> Vec<NikFault> {
+    let mut faults = match state {
+        NikState::Valid => Vec::new(),
+        NikState::Missing => vec![NikFault::Missing],
+        NikState::Invalid => vec![NikFault::Invalid],
+        NikState::ExcelRounded => vec![NikFault::ExcelRounded],
+    };
+    if taken {
+        faults.push(NikFault::Taken);
+    }
+    // People move: a number of another regency is right.
+    for warning in nik.map(|nik| nik.warnings(birth_date, sex, None)).unwrap_or_default() {
+        match warning {
+            NikWarning::BirthDateDiffers => faults.push(NikFault::BirthDateDiffers),
+            NikWarning::SexDiffers => faults.push(NikFault::SexDiffers),
+            NikWarning::RegionDiffers => {}
+        }
+    }
+    faults
 }
 
 words! {

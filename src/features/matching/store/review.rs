@@ -133,6 +133,21 @@ pub async fn pairs(db: &impl Scoped, run: Uuid, wanted: &WantedPairs, after: Opt
     Ok(query.load(&mut db.on()).await?)
 }
 
+/// The pairs of a run in which a person of a statement stands on either side.
+pub async fn pairs_of(db: &impl Scoped, run: Uuid, statement: Uuid, ordinal: i16) -> Result<Vec<Seen>> {
+    let is_left = match_pairs::left_statement_id.eq(statement).and(match_pairs::left_ordinal.eq(ordinal));
+    let is_right = match_pairs::right_statement_id.eq(statement).and(match_pairs::right_ordinal.eq(ordinal));
+    Ok(match_pairs::table
+        .left_join(match_decisions::table.on(standing()))
+        .select((Pair::as_select(), Option::<Decision>::as_select()))
+        .filter(db.scope().within(match_pairs::region_code))
+        .filter(match_pairs::run_id.eq(run))
+        .filter(is_left.nullable().or(is_right))
+        .order(match_pairs::id)
+        .load(&mut db.on())
+        .await?)
+}
+
 /// One pair.
 pub async fn find_pair(db: &impl Scoped, id: Uuid) -> Result<Seen> {
     Ok(match_pairs::table
@@ -279,17 +294,7 @@ pub async fn derive(tx: &mut Tx, (one_key, other_key): (&str, &str)) -> Result<(
             .await
             .optional()?;
         let Some((nik, strange)) = known else { continue };
-        let is_left = match_pairs::left_statement_id.eq(statement).and(match_pairs::left_ordinal.eq(ordinal));
-        let is_right = match_pairs::right_statement_id.eq(statement).and(match_pairs::right_ordinal.eq(ordinal));
-        let pairs: Vec<Seen> = match_pairs::table
-            .left_join(match_decisions::table.on(standing()))
-            .select((Pair::as_select(), Option::<Decision>::as_select()))
-            .filter(tx.scope().within(match_pairs::region_code))
-            .filter(match_pairs::run_id.eq(run))
-            .filter(is_left.nullable().or(is_right))
-            .order(match_pairs::id)
-            .load(&mut tx.on())
-            .await?;
+        let pairs = pairs_of(tx, run, statement, ordinal).await?;
         let facts: Vec<Facts> = pairs.iter().map(|(pair, decision)| pair.facts(decision.as_ref().and_then(Decision::in_force))).collect();
         let held = holding(&facts);
         let nik = NikState::parse(&nik).unwrap_or(NikState::Invalid);
