@@ -32,6 +32,16 @@ pub fn cases() -> Vec<Case> {
             let body = json!({"purpose": "Perbaikan bersama desa", "full_numbers": true});
             Call::send(format!("/matching-runs/{run}/work-list.csv"), body)
         }),
+        case!("matching_quality", |world, place| Call::get(format!("/matching-runs/{}/quality", run(world, place).await.0))),
+        case!("matching_draw_sample", |world, place| {
+            Call::send(format!("/matching-runs/{}/samples", run(world, place).await.0), json!({"size": 5}))
+        }),
+        case!("matching_fetch_sample", |world, place| Call::get(format!("/match-samples/{}", sample(world, place).await))),
+        case!("matching_sample_pairs", |world, place| {
+            let sample = sample(world, place).await;
+            let pairs = world.role_in(place, Role::Coordinator).all(&format!("/match-samples/{sample}/pairs")).await;
+            Call::list(format!("/match-samples/{sample}/pairs"), [pairs[0]["id"].as_str().unwrap().to_owned()])
+        }),
     ]
 }
 
@@ -188,7 +198,10 @@ async fn whoever_is_on_a_work_list_can_be_looked_at_and_taken_home() {
     let path = format!("/matching-runs/{run}/work-list.csv");
     let wish = json!({"purpose": "Perbaikan bersama Disdukcapil", "nik_taken": true});
     let masked = officer.post(&path, wish.clone()).await.expect(200).text;
-    assert!(masked.contains("WAHYUDI PRANOTO") && masked.contains(&holder.name) && masked.contains("NIK juga dipakai orang lain"), "{masked}");
+    assert!(
+        masked.contains("WAHYUDI PRANOTO") && masked.contains(&holder.name) && masked.contains("NIK juga dipakai orang lain"),
+        "{masked}"
+    );
     assert!(!masked.contains(&holder.nik) && !masked.contains(&stranger.card), "{masked}");
     let mut full = wish.clone();
     full["full_numbers"] = json!(true);
@@ -219,4 +232,120 @@ fn sheet(book: &[u8]) -> Vec<Vec<String>> {
     let mut book: calamine::Xlsx<_> = calamine::open_workbook_from_rs(std::io::Cursor::new(book)).unwrap();
     let range = book.worksheet_range_at(0).unwrap().unwrap();
     range.rows().map(|row| row.iter().map(ToString::to_string).collect()).collect()
+}
+
+/// A sample of the matches of a place's run.
+async fn sample(world: &World, place: Place) -> String {
+    let (run, _) = run(world, place).await;
+    let coordinator = world.role_in(place, Role::Coordinator);
+    coordinator.post(&format!("/matching-runs/{run}/samples"), json!({"size": 3, "seed": 7})).await.expect(201).id()
+}
+
+fn ids(pairs: &[Value]) -> Vec<&str> {
+    pairs.iter().map(|pair| pair["id"].as_str().unwrap()).collect()
+}
+
+#[actix_web::test]
+async fn a_sample_says_how_many_matches_are_right() {
+    let world = World::new().await;
+    let (coordinator, officer) = (world.role(Role::Coordinator), world.role(Role::SocialAffairs));
+    let right: Vec<Family> = (0..60).map(|n| family(n, world.home.village)).collect();
+    let mut left = right.clone();
+    // Some are less sure: another day of birth, no NIK, a name cut short; and three whom nobody knows.
+    for (n, family) in left.iter_mut().enumerate() {
+        let person = &mut family.people[0];
+        match n % 6 {
+            0 => person.nik = String::new(),
+            1 => (person.nik, person.born) = (String::new(), person.born + 9),
+            2 => person.name = person.name.split(' ').next().unwrap().to_owned(),
+            _ => {}
+        }
+    }
+    left.extend((400..403).map(|n| Family { village: world.home.next_village.into(), ..family(n, world.home.village) }));
+    let (run, _) = matched(&world, &coordinator, &left, &right).await;
+    let path = format!("/matching-runs/{run}/quality");
+    let quality = async |level: &str| officer.get(&format!("{path}?level={level}")).await.expect(200).body;
+
+    // What is covered, recounted from the lists.
+    let report = quality("village").await;
+    let results = officer.all(&format!("/matching-runs/{run}/results?limit=200")).await;
+    let found = |result: &&Value| result["status"].as_str().unwrap().starts_with("matched");
+    let people = left.iter().map(|family| family.people.len()).sum::<usize>();
+    assert_eq!(
+        (report["people"].as_u64(), report["found"].as_u64()),
+        (Some(people as u64), Some(results.iter().filter(found).count() as u64))
+    );
+    let told = report["statuses"].as_array().unwrap().iter().map(|row| (row["status"].as_str().unwrap(), row["people"].as_u64().unwrap()));
+    for (status, people) in told {
+        assert_eq!(results.iter().filter(|result| result["status"] == status).count() as u64, people, "{status}");
+    }
+    for region in report["regions"].as_array().unwrap() {
+        let there = results.iter().filter(|result| result["region_code"] == region["region_code"]);
+        assert_eq!(region["people"].as_u64(), Some(there.clone().count() as u64));
+        assert_eq!(region["found"].as_u64(), Some(there.filter(found).count() as u64));
+    }
+    assert_eq!(report["regions"].as_array().unwrap().len(), 2);
+    assert_eq!(quality("regency").await["regions"][0]["people"].as_u64(), Some(people as u64));
+    let matches = officer.all(&format!("/matching-runs/{run}/pairs?limit=200&zone=match")).await;
+    let review = officer.all(&format!("/matching-runs/{run}/pairs?limit=200&zone=review")).await;
+    assert_eq!(
+        (report["pairs"]["matches"].as_u64(), report["pairs"]["review"].as_u64()),
+        (Some(matches.len() as u64), Some(review.len() as u64))
+    );
+    let lacking: f64 = matches.iter().map(|pair| 1.0 - pair["probability"].as_f64().unwrap()).sum();
+    assert!((report["expected_errors"].as_f64().unwrap() - lacking).abs() < 1e-9);
+    assert_eq!(report["centre"]["unstated"].as_u64(), Some(people as u64));
+    assert_eq!((&report["centre"]["agreement"], &report["samples"]), (&Value::Null, &json!([])));
+
+    // The same seed draws the same pairs; another one others; nobody draws more than there are.
+    let draw = async |body: Value| officer.post(&format!("/matching-runs/{run}/samples"), body).await.expect(201);
+    let drawn = draw(json!({"size": 24, "seed": 11})).await;
+    let sample = drawn.id();
+    assert_eq!(
+        (drawn.body["drawn"].as_u64(), drawn.body["undecided"].as_u64(), &drawn.body["estimate"]),
+        (Some(24), Some(24), &Value::Null)
+    );
+    let pairs = officer.all(&format!("/match-samples/{sample}/pairs?limit=7")).await;
+    let same = draw(json!({"size": 24, "seed": 11})).await.id();
+    assert_eq!(ids(&pairs), ids(&officer.all(&format!("/match-samples/{same}/pairs")).await));
+    let other = draw(json!({"size": 24})).await.id();
+    assert_ne!(ids(&pairs), ids(&officer.all(&format!("/match-samples/{other}/pairs")).await));
+    let all = draw(json!({"size": 2000})).await;
+    assert_eq!(all.body["drawn"].as_u64(), Some(matches.len() as u64));
+    officer.post(&format!("/matching-runs/{run}/samples"), json!({"size": 0})).await.refused(422, "invalid");
+    world.role(Role::Auditor).post(&format!("/matching-runs/{run}/samples"), json!({})).await.refused(403, "forbidden");
+    assert!(pairs.iter().all(|pair| pair["zone"] == "match"));
+
+    // Judged: two are wrong, of one nobody can tell, one is left.
+    for (n, pair) in pairs.iter().enumerate().take(23) {
+        let outcome = ["no_match", "no_match", "cannot_tell", "match"][n.min(3)];
+        officer.post(&format!("/match-pairs/{}/decision", pair["id"].as_str().unwrap()), json!({"outcome": outcome})).await.expect(201);
+    }
+    let judged = officer.get(&format!("/match-samples/{sample}")).await.expect(200).body;
+    let counts = ["right", "wrong", "cannot_tell", "undecided"].map(|name| judged[name].as_u64().unwrap());
+    assert_eq!(counts, [20, 2, 1, 1], "{judged}");
+    assert_eq!(ids(&officer.all(&format!("/match-samples/{sample}/pairs?decided=false")).await), [pairs[23]["id"].as_str().unwrap()]);
+    // The estimate, by hand from what each band's pairs are.
+    let within = |pair: &Value, band: &Value| {
+        let probability = pair["probability"].as_f64().unwrap();
+        let (from, to) = (band["from"].as_f64().unwrap(), band["to"].as_f64().unwrap());
+        probability >= from && (probability < to || to == 1.0)
+    };
+    let mut share = 0.0;
+    for band in judged["bands"].as_array().unwrap() {
+        let size = matches.iter().filter(|pair| within(pair, band)).count();
+        assert_eq!(band["matches"].as_u64(), Some(size as u64));
+        let places: Vec<usize> = (0..23).filter(|n| *n != 2 && within(&pairs[*n], band)).collect();
+        let right = places.iter().filter(|n| **n > 2).count();
+        assert_eq!((band["right"].as_u64(), band["wrong"].as_u64()), (Some(right as u64), Some((places.len() - right) as u64)));
+        if size > 0 {
+            share += size as f64 / matches.len() as f64 * right as f64 / places.len() as f64;
+        }
+    }
+    let estimate = &judged["estimate"];
+    assert!((estimate["precision"].as_f64().unwrap() - share).abs() < 1e-12, "{judged}");
+    assert!(estimate["low"].as_f64().unwrap() < share && estimate["high"].as_f64().unwrap() > share, "{judged}");
+    let report = quality("subdistrict").await;
+    assert_eq!(report["samples"].as_array().unwrap().len(), 4);
+    assert_eq!((&report["samples"][0], report["pairs"]["decided"].as_u64()), (&judged, Some(23)));
 }

@@ -2,6 +2,7 @@
 
 mod decisions;
 mod pairs;
+mod quality;
 mod results;
 mod worklists;
 
@@ -14,6 +15,7 @@ use validator::Validate;
 
 use super::jobs::{KIND, UNIT};
 use super::model::{Against, MatchStatus, RunState};
+use super::quality::is_found;
 use super::store::{self, Run, Shown, Tally};
 use crate::features::datasets;
 use crate::mount;
@@ -35,6 +37,7 @@ pub fn operations(api: &mut Api) {
     mount!(api, list, create, fetch, history, summary);
     results::operations(api);
     worklists::operations(api);
+    quality::operations(api);
     pairs::operations(api);
     decisions::operations(api);
 }
@@ -285,10 +288,6 @@ async fn summary(
     let db = access.read_apart().await?;
     store::find_done(&db, id).await?;
     let tallies = store::tally(&db, id, filter.level.unwrap_or(Level::Subdistrict)).await?;
-    let is_found = |status: &str| {
-        use MatchStatus::{InactiveDeceased, InactiveMoved, Matched, MatchedByName, MatchedByNikOtherData};
-        matches!(MatchStatus::parse(status), Some(Matched | MatchedByNikOtherData | MatchedByName | InactiveDeceased | InactiveMoved))
-    };
     let people = tallies.iter().map(|(.., people)| people).sum();
     let found = tallies.iter().filter(|(_, _, status, _)| is_found(status)).map(|(.., people)| people).sum();
     let out = |(region_code, name, status, people): Tally| MatchTallyOut { region_code, name, status, people };

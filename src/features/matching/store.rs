@@ -17,10 +17,12 @@ use crate::platform::ids::RegionCode;
 use crate::schema::{jobs, match_pairs, matching_runs};
 
 mod keys;
+mod quality;
 mod results;
 mod review;
 
 pub use keys::{Renamed, decided_twice, rename};
+pub use quality::{Sample, bands, drawn, find_sample, insert_sample, samples_of, tally_pairs, verdicts, waiting};
 pub use results::{MatchResult, Names, Tally, WantedResults, count_results, find_result, insert_results, names, results, tally};
 pub use review::{
     Decision, Seen, WantedPairs, about_to_decide, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair,

@@ -82,10 +82,10 @@ impl Tracked for Decision {
 /// A pair with the decision that stands on it, in force or proposed.
 pub type Seen = (Pair, Option<Decision>);
 
-type SameKeys = And<Eq<match_decisions::one_key, match_pairs::one_key>, Eq<match_decisions::other_key, match_pairs::other_key>>;
+pub(super) type SameKeys = And<Eq<match_decisions::one_key, match_pairs::one_key>, Eq<match_decisions::other_key, match_pairs::other_key>>;
 
 /// The decision that stands on a pair's two people.
-fn standing() -> And<SameKeys, NotEq<match_decisions::state, &'static str>> {
+pub(super) fn standing() -> And<SameKeys, NotEq<match_decisions::state, &'static str>> {
     match_decisions::one_key
         .eq(match_pairs::one_key)
         .and(match_decisions::other_key.eq(match_pairs::other_key))
