@@ -163,7 +163,8 @@ fn start_background(services: &Arc<Services>, stopped: &watch::Receiver<bool>) -
         async move { services.reads.run(&services.db, stop).await }
     };
     // Two, so that a large import does not keep a small job waiting; more would take the connections of requests.
-    let queue = || tokio::spawn(jobs::run(services.clone(), kinds(), stopped.clone()));
+    let kinds = kinds();
+    let queue = || tokio::spawn(jobs::run(services.clone(), kinds.clone(), stopped.clone()));
     let sweeps = {
         let (services, stop) = (services.clone(), stopped.clone());
         async move { sweep(&services, stop).await }

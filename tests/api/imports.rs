@@ -15,7 +15,7 @@ use crate::support::world::config;
 use crate::support::{Client, Place, World};
 
 /// The built program, serving on the world's database and keys; killed with it.
-struct Serving {
+pub struct Serving {
     child: Child,
     base: String,
     log: Arc<Mutex<String>>,
@@ -32,7 +32,7 @@ fn program(command: &str, world: &World, folder: &Path) -> Command {
 }
 
 impl Serving {
-    fn start(world: &World, folder: &Path) -> Serving {
+    pub fn start(world: &World, folder: &Path) -> Serving {
         std::fs::write(folder.join("keys"), &world.key_text).unwrap();
         let mut child = program("serve", world, folder)
             .env("ENTAS_BIND", "127.0.0.1:0")
@@ -71,12 +71,12 @@ impl Serving {
         }
     }
 
-    fn client(&self, like: &Client) -> Client {
+    pub fn client(&self, like: &Client) -> Client {
         Client { base: self.base.clone(), ..like.clone() }
     }
 
     /// kill -9, and all it has logged.
-    fn kill(mut self) -> String {
+    pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
         self.child.wait().unwrap();
         self.reading.take().unwrap().join().unwrap();

@@ -46,7 +46,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// Works off jobs as another process would, with its own keys.
-async fn work_off(services: &Arc<Services>) {
+pub async fn work_off(services: &Arc<Services>) {
     let (_keep, stop) = watch::channel(false);
     while entas::platform::jobs::run_one(services, &entas::app::kinds(), &stop).await.unwrap() {}
 }
@@ -138,7 +138,7 @@ async fn new_keys_keep_what_was_decided_about_people_without_keys_of_their_own()
 }
 
 /// Two lists of families keyed by KK number, kept and matched; gives the run and the releases.
-async fn matched(world: &World, client: &Client, left: &[Family], right: &[Family]) -> (String, [String; 2]) {
+pub async fn matched(world: &World, client: &Client, left: &[Family], right: &[Family]) -> (String, [String; 2]) {
     let mut releases = Vec::new();
     for families in [left, right] {
         let (dataset, _) = dataset(world, Place::Home).await;

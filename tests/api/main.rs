@@ -22,6 +22,7 @@ mod lookups;
 mod matching;
 mod monitoring;
 mod releases;
+mod runs;
 mod story;
 mod sweeps;
 mod users;

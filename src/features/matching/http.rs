@@ -176,7 +176,8 @@ async fn list(access: Access<MatchingRead>, list: List<MatchingRunFilter>) -> Re
 ///
 /// 202 with a job to poll. The people of the left release are compared with those of another release, with the members of
 /// our families, or with each other; decisions that people took before hold. Runs don't disturb each other, and a run over
-/// the same releases gives the same.
+/// the same releases gives the same. 409 `release_not_kept` for a release that is not imported or kept yet, was withdrawn, or
+/// was imported before statements were kept. One run at a time is worked off by each process of the service; the others wait.
 #[utoipa::path(post, path = "/matching-runs")]
 async fn create(access: Access<MatchingWrite>, Valid(body): Valid<MatchingRunCreate>) -> Result<Accepted<MatchingRunBegun>> {
     let MatchingRunCreate { id, left_release_id, against, right_release_id, four_eyes } = body;

@@ -7,10 +7,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::json;
 use uuid::Uuid;
 
-use super::model::{Against, Facts, Outcome, holding, nik_taken, status};
+use super::model::{Against, Facts, Outcome, Zone, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
 use crate::features::datasets;
@@ -28,7 +27,7 @@ pub const UNIT: &str = "people";
 
 /// The feature's jobs.
 pub fn jobs(jobs: &mut Jobs) {
-    jobs.kind(KIND, |step| Box::pin(work(step)));
+    jobs.one_at_a_time(KIND, |step| Box::pin(work(step)));
 }
 
 #[derive(Debug, Deserialize)]
@@ -176,8 +175,9 @@ impl Findings {
             }
         }
         remembered(run, left, right, &decided, &mut pairs, &mut of_person);
-        let facts: Vec<Facts> =
-            pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
+        let given_away = if sides.right.is_some() { given_away(left, &decided, &pairs, &of_person) } else { HashSet::new() };
+        let fact = |(at, pair): (usize, &Pair)| pair.facts(outcome(&decided, pair), given_away.contains(&at));
+        let facts: Vec<Facts> = pairs.iter().enumerate().map(fact).collect();
         let taken = Taken::of(left, sides.right.as_ref().map(|right| right.people.as_slice()));
         let mut settled = HashSet::new();
         let mut results = Vec::with_capacity(left.len());
@@ -273,10 +273,15 @@ fn pair(engine: &Engine, run: &Run, one: &Person, other: &Person, weighed: &Weig
     let told: Vec<_> = terms
         .iter()
         .filter(|term| term.weight != 0.0 || !term.levels.is_empty())
-        .map(|term| json!([term.key, term.levels, term.weight]))
+        .map(|term| (&term.key, &term.levels, term.weight))
         .collect();
-    blank(run, one, other, data_agrees).weighing(weighed, json!(told))
+    // As text at once: a hundred thousand trees of JSON take half a gigabyte.
+    let told = serde_json::to_string(&told).unwrap_or_else(|_| NO_TERMS.into());
+    blank(run, one, other, data_agrees).weighing(weighed, told)
 }
+
+/// The terms of a pair that nobody weighed.
+const NO_TERMS: &str = "[]";
 
 /// A pair without weight.
 fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
@@ -302,17 +307,17 @@ fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
         other_key,
         weight: 0.0,
         probability: 0.5,
-        zone: super::model::Zone::Review.name().into(),
+        zone: Zone::Review.name().into(),
         nik_agrees: one.nik.zip(other.nik).map(|(one, other)| one == other),
         data_agrees,
         right_state: other.inactive.map(|inactive| inactive.name().into()),
         unlocks: 0,
-        terms: json!([]),
+        terms: NO_TERMS.into(),
     }
 }
 
 impl Pair {
-    fn weighing(self, weighed: &Weighed, terms: serde_json::Value) -> Pair {
+    fn weighing(self, weighed: &Weighed, terms: String) -> Pair {
         Pair { weight: weighed.weight, probability: weighed.probability, zone: weighed.zone.name().into(), terms, ..self }
     }
 }
@@ -353,6 +358,40 @@ fn remembered(
             break;
         }
     }
+}
+
+/// What people decided about a pair.
+fn outcome(decided: &HashMap<(String, String), Outcome>, pair: &Pair) -> Option<Outcome> {
+    if decided.is_empty() {
+        return None;
+    }
+    decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied()
+}
+
+/// The pairs whose right person people gave to another left one. Where the engine found the right one for both, it judged
+/// the two to be one; else people may have.
+fn given_away(
+    left: &[Person],
+    decided: &HashMap<(String, String), Outcome>,
+    pairs: &[Pair],
+    of_person: &[Vec<(usize, u32)>],
+) -> HashSet<usize> {
+    let each = || (0u32..).zip(of_person).flat_map(|(at, list)| list.iter().map(move |(pair, right)| (at, *pair, *right)));
+    let mut given: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (at, number, right) in each() {
+        let Some(pair) = pairs.get(number).filter(|pair| pair.zone != Zone::Match.name()) else { continue };
+        if outcome(decided, pair) == Some(Outcome::Match) {
+            given.entry(right).or_default().push(at);
+        }
+    }
+    let judged_one = |one: u32, other: u32| {
+        let keys = place(left, one).zip(place(left, other)).map(|(one, other)| ordered(one, other));
+        keys.is_some_and(|keys| decided.get(&keys) == Some(&Outcome::Match))
+    };
+    each()
+        .filter(|(at, _, right)| given.get(right).is_some_and(|to| to.iter().any(|to| to != at && !judged_one(*to, *at))))
+        .map(|(_, number, _)| number)
+        .collect()
 }
 
 /// Who has which NIK.

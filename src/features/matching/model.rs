@@ -176,6 +176,9 @@ pub struct Facts {
     pub nik_agrees: Option<bool>,
     /// Whether name and birth date agree.
     pub data_agrees: bool,
+    /// Whether people decided that the other one is somebody else: another person of the left side, who is not one with this
+    /// one.
+    pub given_away: bool,
     /// Whether the other one is on file as no longer living there.
     pub inactive: Option<Inactive>,
     /// The weight, to choose the better of two.
@@ -198,7 +201,8 @@ impl Facts {
         match self.decided {
             Some(Outcome::Match) => true,
             Some(Outcome::NoMatch) => false,
-            Some(Outcome::CannotTell) | None => self.zone == Zone::Match,
+            // One person is found for several only where these are judged one.
+            Some(Outcome::CannotTell) | None => self.zone == Zone::Match && !self.given_away,
         }
     }
 }
@@ -246,12 +250,13 @@ mod tests {
         let zone = prop::sample::select(Zone::ALL);
         let decided = prop::option::of(prop::sample::select(Outcome::ALL));
         let inactive = prop::option::of(prop::sample::select(Inactive::ALL));
-        (zone, decided, prop::option::of(any::<bool>()), any::<bool>(), inactive, -20i32..40).prop_map(
-            |(zone, decided, nik_agrees, data_agrees, inactive, weight)| Facts {
+        (zone, decided, prop::option::of(any::<bool>()), any::<bool>(), any::<bool>(), inactive, -20i32..40).prop_map(
+            |(zone, decided, nik_agrees, data_agrees, given_away, inactive, weight)| Facts {
                 zone,
                 decided,
                 nik_agrees,
                 data_agrees,
+                given_away,
                 inactive,
                 weight: f64::from(weight),
             },

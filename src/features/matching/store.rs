@@ -1,12 +1,13 @@
 //! SQL of runs and of the pairs they find.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Double, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::model::{Facts, Inactive, Outcome, RunState, Zone};
@@ -205,18 +206,25 @@ pub struct Pair {
     pub right_state: Option<String>,
     /// How many others a decision settles.
     pub unlocks: i16,
-    /// The terms that add up to the weight.
-    pub terms: Value,
+    /// The terms that add up to the weight, as JSON text: only who explains a pair reads them.
+    #[diesel(select_expression = sql::<Text>("match_pairs.terms::text"), select_expression_type = SqlLiteral<Text>)]
+    pub terms: String,
 }
 
 impl Pair {
-    /// What a status depends on, with the decision in force.
-    pub fn facts(&self, decided: Option<Outcome>) -> Facts {
+    /// The lasting key of the left person, where that of the right one is known.
+    pub fn beside(&self, right: &str) -> &str {
+        if self.one_key == right { &self.other_key } else { &self.one_key }
+    }
+
+    /// What a status depends on, with the decision in force and whether the right person was given to somebody else.
+    pub fn facts(&self, decided: Option<Outcome>, given_away: bool) -> Facts {
         Facts {
             zone: Zone::parse(&self.zone).unwrap_or(Zone::Review),
             decided,
             nik_agrees: self.nik_agrees,
             data_agrees: self.data_agrees,
+            given_away,
             inactive: self.right_state.as_deref().and_then(Inactive::parse),
             weight: self.weight,
         }
@@ -252,7 +260,7 @@ pub async fn insert_pairs(tx: &mut Tx, rows: &[Pair]) -> Result<()> {
         .bind::<Array<Bool>, _>(rows.iter().map(|row| row.data_agrees).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.right_state.as_deref()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.unlocks).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.terms.to_string()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<_>>())
         .execute(&mut tx.on())
         .await?;
     }

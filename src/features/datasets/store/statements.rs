@@ -48,6 +48,12 @@ pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: 
     rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
 }
 
+/// Whether anything of what a release states was kept; only within the scope.
+pub async fn states(db: &impl Scoped, release: Uuid) -> Result<bool> {
+    let kept = statements::table.filter(db.scope().within(statements::region_code)).filter(statements::release_id.eq(release));
+    Ok(diesel::select(diesel::dsl::exists(kept)).get_result(&mut db.on()).await?)
+}
+
 /// Some of a release's statements, by id; only within the scope.
 pub async fn statements_by_id(db: &impl Scoped, keys: &KeyRing, ids: &[Uuid]) -> Result<Vec<Statement>> {
     let rows: Vec<Row> = statements::table
