@@ -284,6 +284,23 @@ diesel::table! {
         status -> Text,
         pair_id -> Nullable<Uuid>,
         dukcapil_match -> Nullable<Bool>,
+        stranger_statement_id -> Nullable<Uuid>,
+        stranger_ordinal -> Nullable<Int2>,
+        stranger_member_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    match_samples (id) {
+        id -> Uuid,
+        run_id -> Uuid,
+        region_code -> Text,
+        seed -> Int8,
+        size -> Int4,
+        drawn_by -> Uuid,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -537,7 +554,10 @@ diesel::joinable!(match_pairs -> members (right_member_id));
 diesel::joinable!(match_pairs -> regions (region_code));
 diesel::joinable!(match_results -> match_pairs (pair_id));
 diesel::joinable!(match_results -> matching_runs (run_id));
-diesel::joinable!(match_results -> statements (statement_id));
+diesel::joinable!(match_results -> members (stranger_member_id));
+diesel::joinable!(match_samples -> actors (drawn_by));
+diesel::joinable!(match_samples -> matching_runs (run_id));
+diesel::joinable!(match_samples -> regions (region_code));
 diesel::joinable!(matching_runs -> jobs (job_id));
 diesel::joinable!(matching_runs -> regions (region_code));
 diesel::joinable!(members -> beneficiaries (beneficiary_id));
@@ -574,6 +594,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     match_decisions,
     match_pairs,
     match_results,
+    match_samples,
     matching_runs,
     members,
     populations,

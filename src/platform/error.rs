@@ -140,7 +140,7 @@ codes! {
     ProgramNameTaken    "program_name_taken"    409 "Program already registered" "A program of this name is on file in this region.";
     DatasetCodeTaken    "dataset_code_taken"    409 "Dataset already registered" "A dataset of this code is on file in this region.";
     ReleaseTaken        "release_taken"         409 "File already delivered"     "This very file is on file as a release of this dataset.";
-    ReleaseNotKept      "release_not_kept"      409 "Release without statements" "Only a release that is imported or kept can be matched; wait for its job, or deliver it with mode commit or keep.";
+    ReleaseNotKept      "release_not_kept"      409 "Release without statements" "Only a release that is imported or kept, and whose statements were kept, can be matched: wait for its job, or deliver the file with mode commit or keep; one that was imported before statements were kept, with mode keep.";
     RunNotDone          "run_not_done"          409 "Run without results"        "The matching run has no results yet; poll its job, or begin another run.";
     DecisionStands      "decision_stands"       409 "Already decided"            "A decision about these two people stands, perhaps from an earlier run. Undo it to decide anew.";
     FourEyes            "four_eyes"             409 "Needs somebody else"        "Whoever took a decision cannot confirm it: a second person has to.";

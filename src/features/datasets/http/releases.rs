@@ -431,7 +431,9 @@ async fn rejected_rows(
     let tx = access.write().await?;
     let (release, _) = store::find_release(&tx, id).await?;
     let found = corrections::collect(&tx, &access.platform().keys, &release).await?;
-    let change = Change::new(Release::RESOURCE, id, release.region(), "rejected_rows_disclosed").with("rows", found.refused.into());
+    let change = Change::new(Release::RESOURCE, id, release.region(), "rejected_rows_disclosed")
+        .with("rows", found.disclosed().into())
+        .with("refused", found.refused.into());
     tx.commit([change.because(Some(body.purpose))]).await?;
     let bytes = tokio::task::spawn_blocking(move || found.workbook()).await.map_err(|cause| Error::Internal(cause.into()))??;
     Ok(Workbook { name: format!("rejected-rows-{id}.xlsx"), bytes })

@@ -76,7 +76,8 @@ pub struct MatchPairFilter {
 
 /// List the pairs of a matching run
 ///
-/// What a decision unlocks most comes first: `zone=review&decided=false` is the queue to work off.
+/// What a decision unlocks most comes first: `zone=review&decided=false` is the queue to work off. 409 `run_not_done` until
+/// the run's job has ended well.
 #[utoipa::path(get, path = "/matching-runs/{id}/pairs")]
 async fn pairs(access: Access<MatchingRead>, Path(id): Path<Uuid>, list: List<MatchPairFilter>) -> Result<Page<MatchPairOut>> {
     let db = access.read().await?;
@@ -176,7 +177,7 @@ type Stored = (String, Vec<(String, String)>, f64);
 
 /// The terms of a stored pair, in words.
 fn terms(pair: &Pair) -> Result<Vec<MatchTermOut>> {
-    let stored: Vec<Stored> = serde_json::from_value(pair.terms.clone()).context("terms of a pair")?;
+    let stored: Vec<Stored> = serde_json::from_str(&pair.terms).context("terms of a pair")?;
     Ok(stored
         .into_iter()
         .map(|(key, levels, weight)| {
