@@ -191,9 +191,6 @@ impl Register {
         self.id_ends.push(self.ids.len() as u64);
         let start = self.slots.len();
         self.slots.resize(start + self.stride, 0);
-        if normaliser.cells.len() < layout.columns.len() {
-            normaliser.cells.resize_with(layout.columns.len(), HashMap::default);
-        }
         for (place, (column, cell)) in layout.columns.iter().zip(values).enumerate() {
             if cell.is_empty() || normaliser.is_null(cell) {
                 continue;
@@ -232,18 +229,13 @@ impl Register {
     /// The slots of a cell of words; of a cell met before, those it had, so that its words stand in the arena once.
     fn words(&mut self, normaliser: &mut Normaliser<'_>, place: usize, cell: &str, name: bool) -> [u64; 3] {
         let key = normalise::hash(cell.as_bytes(), 6);
-        if let Some(&known) = normaliser.cells.get(place).and_then(|cells| cells.get(&key)) {
+        if let Some(known) = normaliser.recall(place, key) {
             return known;
         }
         let words = if name { normaliser.name(cell) } else { normaliser.text(cell) };
         let at = keep(&mut self.arena, words);
         let content = if name { [words.exact, words.letters, at] } else { [words.letters, at, 0] };
-        if let Some(cells) = normaliser.cells.get_mut(place) {
-            if cells.len() >= normalise::REMEMBERED {
-                cells.clear();
-            }
-            cells.insert(key, content);
-        }
+        normaliser.remember(place, key, content);
         content
     }
 
