@@ -12,7 +12,7 @@ use super::block;
 use super::family::Support;
 use super::model::{Model, Tally};
 use super::record::{Frequencies, Register};
-use super::run::{Cancelled, Crew, Engine, Options, Outcome, Pair, Stage, Stats, Zone, tally};
+use super::run::{Cancelled, Crew, Engine, Options, Outcome, Pair, Stage, Stats, Zone, tally, tally_again};
 
 /// Above this many rows a cluster is suspicious, and only its compared pairs are given: all pairs would be a million.
 pub const LARGEST: usize = 500;
@@ -50,9 +50,9 @@ impl Engine {
             let sure = pairs
                 .filter(|((place, _), _)| weights.get(**place as usize).is_some_and(|&weight| probability(weight) >= 0.9))
                 .flat_map(|((_, &l), &r)| [(l, r), (r, l)]);
-            let support = Support::gather(self.layout.family, register, register, sure);
-            self.write_context(&mut patterns, &support, register, register, &crew)?;
-            (tallies, places) = tally(&patterns.of);
+            let support = Support::gather(&self.layout, register, register, sure);
+            self.write_context(&mut patterns, &support, register, &crew)?;
+            (tallies, places) = tally_again(&tallies, &places, &patterns.of);
             if options.model.is_none() {
                 let matched: Vec<f64> = weigh(&model, &tallies)
                     .iter()

@@ -1,6 +1,7 @@
 //! Registers from CSV files, pairs into them: the only part that touches files.
 //!
-//! The reader streams: it holds one buffer, in which one record must fit ([`LONGEST`]), and the packed rows. It takes `,`, `;` or tab, UTF-8
+//! The reader streams: each thread holds one block of whole records, the longest of which is bounded ([`LONGEST`]), and the packed rows of the
+//! blocks it took. It takes `,`, `;` or tab, UTF-8
 //! with or without BOM or Windows-1252, quotes with line breaks inside. It is strict where a register would otherwise be read wrongly:
 //! a quote that is not closed, text behind a closing quote, a row with more or fewer cells than the header, all with their line.
 
@@ -9,7 +10,6 @@ use std::fs::File;
 use std::io::{BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::mpsc;
 
 use super::normalise::{Normaliser, hash};
 use super::profile::{Field, Kind};
@@ -51,26 +51,30 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
-/// Cells of some rows, on their way to a worker.
-struct Batch {
-    number: usize,
-    text: Vec<u8>,
-    /// Where each cell ends; the id and the compared fields, row after row.
-    ends: Vec<u32>,
-}
-
-/// Bytes that a worker normalises at a time.
-const BATCH_BYTES: usize = 4 << 20;
+/// Bytes that are read, and then taken apart, at a time.
+const BLOCK: usize = 1 << 20;
 /// The id and the most fields a profile may compare.
 const WIDEST: usize = 40;
 
-struct Reader<R> {
+/// What is wrong with a file, and in which line.
+type Fault = (Option<u64>, String);
+
+/// Whole records of a file, and where they stand.
+#[derive(Default)]
+struct Block {
+    number: usize,
+    line: u64,
+    bytes: Vec<u8>,
+}
+
+/// Cuts a file into blocks.
+struct Blocks<R> {
     source: R,
-    buffer: Vec<u8>,
-    /// What of the buffer is not yet read.
-    from: usize,
-    filled: usize,
+    /// What was read beyond the last block.
+    rest: Vec<u8>,
     ended: bool,
+    /// The number and the line of the next block.
+    number: usize,
     line: u64,
     delimiter: u8,
 }
@@ -84,84 +88,121 @@ enum Parsed {
     Bad(u64, String),
 }
 
-impl<R: Read> Reader<R> {
+impl<R: Read> Blocks<R> {
     fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; 256 << 10], from: 0, filled: 0, ended: false, line: 1, delimiter: b',' }
+        Self { source, rest: Vec::new(), ended: false, number: 0, line: 1, delimiter: b',' }
     }
 
-    fn fill(&mut self) -> std::io::Result<()> {
-        if self.from > 0 {
-            self.buffer.copy_within(self.from..self.filled, 0);
-            self.filled -= self.from;
-            self.from = 0;
-        }
-        if self.filled == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
-        }
-        let space = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        let read = loop {
-            match self.source.read(space) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => break other?,
-            }
-        };
-        self.filled += read;
-        self.ended = read == 0;
+    /// Reads on until `rest` has so many bytes or the file ends.
+    fn fill(&mut self, wanted: usize) -> std::io::Result<()> {
+        let missing = wanted.saturating_sub(self.rest.len());
+        self.rest.reserve(missing);
+        let read = self.source.by_ref().take(missing as u64).read_to_end(&mut self.rest)?;
+        self.ended |= read < missing;
         Ok(())
     }
 
-    /// The next record's cells, `None` at the end. Empty lines are passed over.
-    fn next(&mut self, cells: &mut Cells) -> Result<Option<u64>, (Option<u64>, String)> {
+    /// The next records; `None` at the end. `used` gives its memory for them.
+    fn next(&mut self, used: Vec<u8>) -> Result<Option<Block>, Fault> {
+        let mut wanted = BLOCK;
         loop {
-            let rest = self.buffer.get(self.from..self.filled).unwrap_or_default();
-            if let Some(blank) = rest.first().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-                self.line += u64::from(*blank == b'\n');
-                self.from += 1;
-                continue;
-            }
-            if rest.is_empty() && self.ended {
-                return Ok(None);
-            }
-            match parse(rest, self.delimiter, self.ended, cells) {
-                Parsed::Record(length, lines) => {
-                    let start = self.from;
-                    for cell in cells.iter_mut() {
-                        cell.0 += start;
-                        cell.1 += start;
-                    }
-                    let line = self.line;
-                    self.from += length;
-                    self.line += lines;
-                    return Ok(Some(line));
-                }
-                Parsed::NeedMore if rest.len() > LONGEST => {
-                    let quoted = rest.contains(&b'"');
-                    let hint = if quoted { "; a quote is probably not closed" } else { "" };
+            self.fill(wanted).map_err(|error| (None, error.to_string()))?;
+            let whole = self.whole();
+            if whole == 0 && !self.ended {
+                // Not one record is whole.
+                if self.rest.len() > LONGEST {
+                    let hint = if self.rest.contains(&b'"') { "; a quote is probably not closed" } else { "" };
                     return Err((Some(self.line), format!("a record is longer than {LONGEST} bytes{hint}")));
                 }
-                Parsed::NeedMore => self.fill().map_err(|error| (None, error.to_string()))?,
-                Parsed::Bad(lines, message) => return Err((Some(self.line + lines), message)),
+                wanted = self.rest.len() + BLOCK;
+                continue;
             }
+            if whole == 0 {
+                return Ok(None);
+            }
+            let mut bytes = used;
+            bytes.clear();
+            bytes.extend_from_slice(self.rest.get(whole..).unwrap_or_default());
+            std::mem::swap(&mut bytes, &mut self.rest);
+            bytes.truncate(whole);
+            let block = Block { number: self.number, line: self.line, bytes };
+            self.number += 1;
+            self.line += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
+            return Ok(Some(block));
         }
     }
 
-    fn cell(&self, cell: (usize, usize, bool)) -> Cow<'_, [u8]> {
-        let bytes = self.buffer.get(cell.0..cell.1).unwrap_or_default();
-        if !cell.2 {
-            return Cow::Borrowed(bytes);
+    /// How much of `rest` is whole records. What cannot be parsed is left to who takes the block apart.
+    fn whole(&self) -> usize {
+        if self.ended {
+            return self.rest.len();
         }
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut skip = false;
-        for &byte in bytes {
-            if byte == b'"' && !skip {
-                skip = true;
-                continue;
+        if memchr::memchr(b'"', &self.rest).is_none() {
+            return memchr::memrchr(b'\n', &self.rest).map_or(0, |last| last + 1);
+        }
+        let mut cells = Cells::new();
+        let mut at = 0;
+        loop {
+            let rest = self.rest.get(at..).unwrap_or_default();
+            match rest.first() {
+                Some(b'\n' | b'\r') => at += 1,
+                _ => match parse(rest, self.delimiter, false, &mut cells) {
+                    Parsed::Record(length, _) => at += length,
+                    Parsed::NeedMore => return at,
+                    Parsed::Bad(..) => return self.rest.len(),
+                },
             }
-            skip = false;
-            out.push(byte);
         }
-        Cow::Owned(out)
     }
+}
+
+/// Takes a block apart.
+struct Records<'b> {
+    rest: &'b [u8],
+    line: u64,
+    delimiter: u8,
+}
+
+impl<'b> Records<'b> {
+    /// The next record's line, text and cells; `None` at the end. Empty lines are passed over.
+    fn next(&mut self, cells: &mut Cells) -> Result<Option<(u64, &'b [u8])>, Fault> {
+        while let Some(blank) = self.rest.first().filter(|byte| matches!(byte, b'\n' | b'\r')) {
+            self.line += u64::from(*blank == b'\n');
+            self.rest = self.rest.get(1..).unwrap_or_default();
+        }
+        if self.rest.is_empty() {
+            return Ok(None);
+        }
+        match parse(self.rest, self.delimiter, true, cells) {
+            Parsed::Record(length, lines) => {
+                let (record, line) = (self.rest, self.line);
+                self.rest = self.rest.get(length..).unwrap_or_default();
+                self.line += lines;
+                Ok(Some((line, record)))
+            }
+            Parsed::NeedMore => Err((Some(self.line), "the record is cut short".to_owned())),
+            Parsed::Bad(lines, message) => Err((Some(self.line + lines), message)),
+        }
+    }
+}
+
+/// A cell as bytes, doubled quotes undone.
+fn unquoted(record: &[u8], (start, end, doubled): (usize, usize, bool)) -> Cow<'_, [u8]> {
+    let bytes = record.get(start..end).unwrap_or_default();
+    if !doubled {
+        return Cow::Borrowed(bytes);
+    }
+    let mut out = Vec::with_capacity(bytes.len());
+    let mut skip = false;
+    for &byte in bytes {
+        if byte == b'"' && !skip {
+            skip = true;
+            continue;
+        }
+        skip = false;
+        out.push(byte);
+    }
+    Cow::Owned(out)
 }
 
 /// Reads one record at the beginning of `rest`: its length and the number of lines it covers.
@@ -249,150 +290,158 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Reads a register. `threads` share the normalising; the result does not depend on them.
-pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<Loaded, FileError> {
-    let fail = |line: Option<u64>, message: String| FileError { path: path.to_owned(), line, message };
-    let file = File::open(path).map_err(|error| fail(None, error.to_string()))?;
-    let mut reader = Reader::new(file);
-    while !reader.ended && reader.filled < 4_096 {
-        reader.fill().map_err(|error| fail(None, error.to_string()))?;
-    }
-    let head = reader.buffer.get(..reader.filled).unwrap_or_default();
-    if head.is_empty() {
-        return Err(fail(None, "the file is empty".to_owned()));
-    }
-    if head.starts_with(b"PK\x03\x04") || head.iter().take(4_096).any(|&byte| byte == 0) {
-        return Err(fail(None, "this is not a CSV text; save a workbook as CSV (UTF-8) first".to_owned()));
-    }
-    if head.starts_with(b"\xef\xbb\xbf") {
-        reader.from = 3;
-    }
-    let first = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let often = |wanted: u8| first.iter().filter(|&&byte| byte == wanted).count();
-    reader.delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|&byte| (often(byte), byte == b',')).unwrap_or(b',');
+/// What one thread made of the blocks it took.
+struct Part<'e> {
+    engine: &'e Engine,
+    register: Register,
+    normaliser: Normaliser<'e>,
+    /// The blocks and their rows, in the order in which they were taken.
+    blocks: Vec<(usize, u32)>,
+    /// Which columns have any content.
+    filled: Vec<bool>,
+}
 
+impl<'e> Part<'e> {
+    fn new(engine: &'e Engine, width: usize) -> Self {
+        let register = Register::new(&engine.layout);
+        Self { engine, register, normaliser: Normaliser::new(&engine.layout.spelling), blocks: Vec::new(), filled: vec![false; width] }
+    }
+
+    fn take(&mut self, block: &Block, delimiter: u8, columns: &[Option<usize>], headers: usize) -> Result<(), Fault> {
+        let before = self.register.len();
+        // Nearly always a whole block is UTF-8, and then no cell need be looked at again.
+        let all = std::str::from_utf8(&block.bytes).unwrap_or_default();
+        let plain = all.len() == block.bytes.len();
+        let mut records = Records { rest: &block.bytes, line: block.line, delimiter };
+        let mut cells = Cells::new();
+        loop {
+            let Some((line, record)) = records.next(&mut cells)? else { break };
+            let at = block.bytes.len() - record.len();
+            if cells.len() != headers {
+                return Err((Some(line), format!("{} cells, but the header has {headers}", cells.len())));
+            }
+            let wanted = columns.iter().map(|place| place.and_then(|place| cells.get(place)).copied().unwrap_or_default());
+            if plain && !cells.iter().any(|cell| cell.2) {
+                let mut values = [""; WIDEST];
+                for (value, (start, end, _)) in values.iter_mut().zip(wanted) {
+                    *value = all.get(at + start..at + end).unwrap_or_default();
+                }
+                self.push(line, values.get(..columns.len()).unwrap_or_default())?;
+            } else {
+                let cells: Vec<Cow<'_, [u8]>> = wanted.map(|cell| unquoted(record, cell)).collect();
+                let cells: Vec<Cow<'_, str>> = cells.iter().map(|cell| text(cell)).collect();
+                let values: Vec<&str> = cells.iter().map(Cow::as_ref).collect();
+                self.push(line, &values)?;
+            }
+        }
+        self.blocks.push((block.number, u32::try_from(self.register.len() - before).unwrap_or(u32::MAX)));
+        Ok(())
+    }
+
+    fn push(&mut self, line: u64, values: &[&str]) -> Result<(), Fault> {
+        for (filled, value) in self.filled.iter_mut().zip(values) {
+            *filled |= !value.is_empty();
+        }
+        let Some((id, rest)) = values.split_first() else { return Ok(()) };
+        let id = id.trim();
+        if id.is_empty() {
+            return Err((Some(line), "the id is empty".to_owned()));
+        }
+        if self.register.len() >= MOST_ROWS {
+            return Err((Some(line), format!("more than {MOST_ROWS} rows")));
+        }
+        self.register.push(&self.engine.layout, &mut self.normaliser, id, rest);
+        Ok(())
+    }
+}
+
+/// Reads a register. `threads` share the parsing and normalising; the result does not depend on them.
+pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<Loaded, FileError> {
+    let fail = |(line, message): Fault| FileError { path: path.to_owned(), line, message };
+    let told = |message: &str| fail((None, message.to_owned()));
+    let file = File::open(path).map_err(|error| fail((None, error.to_string())))?;
+    let mut blocks = Blocks::new(file);
+    blocks.fill(BLOCK).map_err(|error| fail((None, error.to_string())))?;
+    if blocks.rest.is_empty() {
+        return Err(told("the file is empty"));
+    }
+    if blocks.rest.starts_with(b"PK\x03\x04") || blocks.rest.iter().take(4_096).any(|&byte| byte == 0) {
+        return Err(told("this is not a CSV text; save a workbook as CSV (UTF-8) first"));
+    }
+    if blocks.rest.starts_with(b"\xef\xbb\xbf") {
+        blocks.rest.drain(..3);
+    }
+    let first = blocks.rest.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let often = |wanted: u8| first.iter().filter(|&&byte| byte == wanted).count();
+    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|&byte| (often(byte), byte == b',')).unwrap_or(b',');
+    blocks.delimiter = delimiter;
+
+    let mut block = blocks.next(Vec::new()).map_err(fail)?.unwrap_or_default();
+    let mut records = Records { rest: &block.bytes, line: 1, delimiter };
     let mut cells = Cells::new();
-    let header_line = reader.next(&mut cells).map_err(|(line, message)| fail(line, message))?;
-    let Some(header_line) = header_line else { return Err(fail(None, "the file is empty".to_owned())) };
-    let headers: Vec<String> = cells.iter().map(|&cell| text(&reader.cell(cell)).trim().to_lowercase()).collect();
+    let Some((header_line, record)) = records.next(&mut cells).map_err(fail)? else { return Err(told("the file is empty")) };
+    let headers: Vec<String> = cells.iter().map(|&cell| text(&unquoted(record, cell)).trim().to_lowercase()).collect();
     for (n, header) in headers.iter().enumerate() {
         if !header.is_empty() && headers.iter().take(n).any(|other| other == header) {
-            return Err(fail(Some(header_line), format!("the header {header} stands twice")));
+            return Err(fail((Some(header_line), format!("the header {header} stands twice"))));
         }
     }
     let mut notes = Vec::new();
-    let columns = places(engine, side, &headers, &mut notes).map_err(|message| fail(Some(header_line), message))?;
+    let columns = places(engine, side, &headers, &mut notes).map_err(|message| fail((Some(header_line), message)))?;
+    let read = block.bytes.len() - records.rest.len();
+    block.line = records.line;
+    block.bytes.drain(..read);
 
-    let width = columns.len();
-    let mut rows = 0usize;
-    let mut filled = vec![false; width];
-    let crew = threads.max(1);
-    let (send, receive) = mpsc::sync_channel::<Batch>(1);
-    let receive = Mutex::new(receive);
-    let done: Mutex<Vec<(usize, Register)>> = Mutex::new(Vec::new());
-    let work = |batch: &Batch, register: &mut Register, normaliser: &mut Normaliser<'_>| {
-        let mut start = 0usize;
-        let mut ends = batch.ends.chunks_exact(width);
-        // Nearly always the whole batch is UTF-8, and then no cell need be looked at again.
-        match std::str::from_utf8(&batch.text) {
-            Ok(all) => {
-                let mut values = [""; WIDEST];
-                for row in &mut ends {
-                    for (value, &end) in values.iter_mut().zip(row) {
-                        *value = all.get(start..end as usize).unwrap_or_default();
-                        start = end as usize;
-                    }
-                    if let Some((id, rest)) = values.get(..width).and_then(<[&str]>::split_first) {
-                        register.push(&engine.layout, normaliser, id.trim(), rest);
-                    }
+    // Each thread takes the next block as soon as it is done with one. Blocks are handed out in order, so of several faults the first one in
+    // the file is known, whoever finds it.
+    let source = Mutex::new((blocks, Some(block)));
+    let fault: Mutex<Option<(usize, Fault)>> = Mutex::new(None);
+    let labour = || -> Part<'_> {
+        let mut part = Part::new(engine, columns.len());
+        let mut used = Vec::new();
+        while fault.lock().is_ok_and(|fault| fault.is_none()) {
+            let Ok(mut source) = source.lock() else { break };
+            let (blocks, first) = &mut *source;
+            let number = blocks.number;
+            let next = first.take().map_or_else(|| blocks.next(std::mem::take(&mut used)), |block| Ok(Some(block)));
+            drop(source);
+            let result = match next {
+                Ok(None) => break,
+                Ok(Some(block)) => {
+                    let number = block.number;
+                    let result = part.take(&block, delimiter, &columns, headers.len()).map_err(|fault| (number, fault));
+                    used = block.bytes;
+                    result
                 }
-            }
-            Err(_) => {
-                for row in &mut ends {
-                    let cells: Vec<Cow<'_, str>> = row
-                        .iter()
-                        .map(|&end| {
-                            let cell = text(batch.text.get(start..end as usize).unwrap_or_default());
-                            start = end as usize;
-                            cell
-                        })
-                        .collect();
-                    let values: Vec<&str> = cells.iter().map(Cow::as_ref).collect();
-                    if let Some((id, rest)) = values.split_first() {
-                        register.push(&engine.layout, normaliser, id.trim(), rest);
-                    }
-                }
+                Err(fault) => Err((number, fault)),
+            };
+            if let (Err(new), Ok(mut fault)) = (result, fault.lock())
+                && fault.as_ref().is_none_or(|known| new.0 < known.0)
+            {
+                *fault = Some(new);
             }
         }
+        part
     };
-    let mut produce = |hand: &mut dyn FnMut(Batch)| -> Result<(), FileError> {
-        let mut number = 0;
-        let fresh = |number| Batch { number, text: Vec::with_capacity(BATCH_BYTES + 4096), ends: Vec::new() };
-        let mut batch = fresh(number);
-        while let Some(line) = reader.next(&mut cells).map_err(|(line, message)| fail(line, message))? {
-            if cells.len() != headers.len() {
-                return Err(fail(Some(line), format!("{} cells, but the header has {}", cells.len(), headers.len())));
-            }
-            for (n, (place, filled)) in columns.iter().zip(&mut filled).enumerate() {
-                if let Some(&cell) = place.and_then(|place| cells.get(place)) {
-                    let content = reader.cell(cell);
-                    *filled |= !content.is_empty();
-                    if n == 0 && content.trim_ascii().is_empty() {
-                        return Err(fail(Some(line), "the id is empty".to_owned()));
-                    }
-                    batch.text.extend_from_slice(&content);
-                }
-                batch.ends.push(u32::try_from(batch.text.len()).unwrap_or(u32::MAX));
-            }
-            rows += 1;
-            if rows > MOST_ROWS {
-                return Err(fail(Some(line), format!("more than {MOST_ROWS} rows")));
-            }
-            if batch.text.len() >= BATCH_BYTES {
-                number += 1;
-                hand(std::mem::replace(&mut batch, fresh(number)));
-            }
-        }
-        hand(batch);
-        Ok(())
-    };
-    if crew == 1 {
-        let mut normaliser = Normaliser::new(&engine.layout.spelling);
-        let mut register = Register::new(&engine.layout);
-        produce(&mut |batch| work(&batch, &mut register, &mut normaliser))?;
-        if let Ok(mut done) = done.lock() {
-            done.push((0, register));
-        }
-    } else {
-        std::thread::scope(|scope| {
-            for _ in 0..crew {
-                scope.spawn(|| {
-                    loop {
-                        let next = receive.lock().ok().and_then(|receive| receive.recv().ok());
-                        let Some(batch) = next else { break };
-                        let mut normaliser = Normaliser::new(&engine.layout.spelling);
-                        let mut register = Register::new(&engine.layout);
-                        work(&batch, &mut register, &mut normaliser);
-                        if let Ok(mut done) = done.lock() {
-                            done.push((batch.number, register));
-                        }
-                    }
-                });
-            }
-            let result = produce(&mut |batch| drop(send.send(batch)));
-            drop(send);
-            result
-        })?;
+    let mut parts = Vec::new();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(labour)).collect();
+        parts.push(labour());
+        parts.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))));
+    });
+    if let Some((_, fault)) = fault.into_inner().ok().flatten() {
+        return Err(fail(fault));
     }
-    let mut parts = done.into_inner().unwrap_or_default();
-    parts.sort_by_key(|part| part.0);
-    let mut parts = parts.into_iter().map(|part| part.1);
-    let mut register = parts.next().unwrap_or_else(|| Register::new(&engine.layout));
-    for part in parts {
-        register.append(&engine.layout, &part);
+    let mut filled = vec![false; columns.len()];
+    for part in &parts {
+        filled.iter_mut().zip(&part.filled).for_each(|(all, own)| *all |= own);
     }
-    if rows == 0 {
-        return Err(fail(None, "there is a header, but no row under it".to_owned()));
+    let register = Register::joined(&engine.layout, parts.into_iter().map(|part| (part.register, part.blocks)).collect());
+    if register.len() > MOST_ROWS {
+        return Err(fail((None, format!("more than {MOST_ROWS} rows"))));
+    }
+    if register.is_empty() {
+        return Err(told("there is a header, but no row under it"));
     }
     for ((field, filled), place) in engine.profile.compared().zip(filled.iter().skip(1)).zip(columns.iter().skip(1)) {
         if place.is_some() && !filled {
@@ -400,10 +449,10 @@ pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<
         }
     }
     if !filled.iter().skip(1).any(|&filled| filled) {
-        return Err(fail(None, "all columns that could be compared are empty throughout".to_owned()));
+        return Err(told("all columns that could be compared are empty throughout"));
     }
     if let Some(id) = repeated(&register) {
-        return Err(fail(None, format!("the id {id} stands on several rows; an id names one row")));
+        return Err(fail((None, format!("the id {id} stands on several rows; an id names one row"))));
     }
     Ok(Loaded { register, notes })
 }
@@ -444,9 +493,37 @@ fn places(engine: &Engine, side: Side, headers: &[String], notes: &mut Vec<Strin
 /// An id that more than one row has.
 fn repeated(register: &Register) -> Option<&str> {
     let rows = u32::try_from(register.len()).unwrap_or(u32::MAX);
-    let mut seen: Vec<(u64, u32)> = (0..rows).map(|row| (hash(register.id(row).as_bytes(), 5), row)).collect();
-    seen.sort_unstable();
-    let twice = seen.windows(2).find_map(|pair| match pair {
+    let hashes: Vec<u64> = (0..rows).map(|row| hash(register.id(row).as_bytes(), 5)).collect();
+    // A row whose bit is taken may be a repetition; of the few that are, the hashes are looked for.
+    let width = (register.len() * 16).next_power_of_two().max(64);
+    let mut taken = vec![0u64; width / 64];
+    let mut suspects: Vec<u64> = Vec::new();
+    for &hash in &hashes {
+        let at = hash as usize & (width - 1);
+        if let Some(word) = taken.get_mut(at / 64) {
+            if *word >> (at % 64) & 1 == 1 {
+                suspects.push(hash);
+            }
+            *word |= 1 << (at % 64);
+        }
+    }
+    suspects.sort_unstable();
+    taken.fill(0);
+    for hash in &suspects {
+        let at = *hash as usize & (width - 1);
+        if let Some(word) = taken.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+        }
+    }
+    let mut alike: Vec<(u64, u32)> = Vec::new();
+    for (&hash, row) in hashes.iter().zip(0..) {
+        let at = hash as usize & (width - 1);
+        if taken.get(at / 64).is_some_and(|word| *word >> (at % 64) & 1 == 1) && suspects.binary_search(&hash).is_ok() {
+            alike.push((hash, row));
+        }
+    }
+    alike.sort_unstable();
+    let twice = alike.windows(2).find_map(|pair| match pair {
         [a, b] if a.0 == b.0 && register.id(a.1) == register.id(b.1) => Some(a.1),
         _ => None,
     })?;

@@ -82,7 +82,7 @@ impl<'e> Index<'e> {
             if weight > assign::FLOOR {
                 let place = u32::try_from(patterns.len()).unwrap_or(u32::MAX);
                 patterns.push(pattern);
-                claims.push(Claim { left: 0, right, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+                claims.push(Claim { left: 0, right, pair: patterns.len() - 1, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
         assign::compete(&mut claims, |_, _| true, |a, b| engine.one_person(&self.model, &self.register, a, b));

@@ -8,7 +8,7 @@ use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
 use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use unicode_normalization::UnicodeNormalization;
 
 mod codes;
@@ -55,21 +55,25 @@ struct Tables {
     forms: HashMap<String, Vec<String>>,
 }
 
+type Set = std::collections::HashSet<Vec<u8>, FixedState>;
+type Map = HashMap<Vec<u8>, Vec<u8>, FixedState>;
+
 /// The spelling tables of a profile, ready for use.
 #[derive(Debug, Clone)]
 pub struct Spelling {
-    nulls: HashSet<Vec<u8>>,
+    nulls: Set,
     /// The lengths that a null word may have, as bits, per first letter: nearly every cell is decided by this table.
     null_lengths: Vec<u32>,
-    titles: HashSet<Vec<u8>>,
-    dotted: HashSet<Vec<u8>>,
-    connectors: HashSet<Vec<u8>>,
-    weak: HashSet<Vec<u8>>,
-    noise: HashSet<Vec<u8>>,
-    folds: Vec<(Vec<u8>, Vec<u8>)>,
+    titles: Set,
+    dotted: Set,
+    connectors: Set,
+    weak: Set,
+    noise: Set,
+    /// By the letter that they begin with.
+    folds: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
     endings: Vec<(Vec<u8>, Vec<u8>)>,
-    first: HashMap<Vec<u8>, Vec<u8>>,
-    forms: HashMap<Vec<u8>, Vec<u8>>,
+    first: Map,
+    forms: Map,
 }
 
 impl Spelling {
@@ -82,25 +86,31 @@ impl Spelling {
             other => return Err(ProfileError(format!("no spelling tables are called {other}; there are: indonesian, neutral"))),
         };
         let tables: Tables = toml::from_str(text).map_err(|error| ProfileError(format!("spelling tables: {}", error.message())))?;
-        let set = |list: Vec<String>| list.iter().map(|word| codes(word)).collect::<HashSet<_>>();
+        let set = |list: Vec<String>| list.iter().map(|word| codes(word)).collect::<Set>();
         let rules = |list: Vec<(String, String)>| {
             let mut rules: Vec<_> = list.iter().map(|(from, to)| (codes(from), codes(to))).filter(|(from, _)| !from.is_empty()).collect();
             // The longest rule wins, whatever the order of the table.
             rules.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.cmp(b)));
             rules
         };
-        let mut forms = HashMap::new();
+        let mut forms = Map::default();
         for (to, from) in &tables.forms {
             for word in from {
                 forms.insert(codes(word), codes(to));
             }
         }
-        let nulls: HashSet<Vec<u8>> = tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect();
+        let nulls: Set = tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect();
         let mut null_lengths = vec![0u32; 256];
         for word in &nulls {
             let lengths = word.first().and_then(|&first| null_lengths.get_mut(usize::from(first)));
             if let Some(lengths) = lengths {
                 *lengths |= 1 << word.len().min(31);
+            }
+        }
+        let mut folds = vec![Vec::new(); 64];
+        for rule in rules(tables.folds) {
+            if let Some(own) = rule.0.first().and_then(|&letter| folds.get_mut(usize::from(letter))) {
+                own.push(rule);
             }
         }
         Ok(Self {
@@ -111,7 +121,7 @@ impl Spelling {
             connectors: set(tables.connectors),
             weak: set(tables.weak),
             noise: set(tables.noise),
-            folds: rules(tables.folds),
+            folds,
             endings: rules(tables.endings),
             first: tables.first.iter().map(|(from, to)| (codes(from), codes(to))).collect(),
             forms,
@@ -138,7 +148,7 @@ impl Spelling {
         let mut out = Vec::with_capacity(word.len());
         let mut rest = word;
         while let Some((&letter, tail)) = rest.split_first() {
-            let rule = self.folds.iter().find(|(from, _)| rest.starts_with(from));
+            let rule = self.folds.get(usize::from(letter)).and_then(|own| own.iter().find(|(from, _)| rest.starts_with(from)));
             let (piece, next) = match rule {
                 Some((from, to)) => (to.as_slice(), rest.get(from.len()..).unwrap_or_default()),
                 None => (std::slice::from_ref(&letter), tail),
@@ -259,6 +269,8 @@ pub struct Normaliser<'a> {
     spelling: &'a Spelling,
     /// Words by their letters, six bits each.
     words: HashMap<u128, u32, FixedState>,
+    /// The words met last, by place: a small table that nearly always answers before the large one is asked.
+    recent: Vec<(u128, u32)>,
     known: Vec<Word>,
     heads: Vec<Head>,
     names: Classes,
@@ -275,7 +287,9 @@ type Known = (u64, [u64; 3]);
 /// Past this many different words a worker forgets them all and begins anew: the bound of its memory.
 const REMEMBERED: usize = 250_000;
 /// Cells remembered per column, a power of two. A newer one displaces the older with the same place, so the table stays in the cache.
-const CELLS: usize = 1 << 15;
+const CELLS: usize = 1 << 12;
+/// Places for the words met last, a power of two.
+const RECENT: usize = 1 << 12;
 /// Cells to ask for before it pays to remember any.
 const FEW: usize = 1_000;
 
@@ -302,6 +316,7 @@ impl<'a> Normaliser<'a> {
         Self {
             spelling,
             words: HashMap::default(),
+            recent: Vec::new(),
             known: Vec::new(),
             heads: Vec::new(),
             names: classes(|byte| match byte {
@@ -351,9 +366,23 @@ impl<'a> Normaliser<'a> {
         if key == 0 {
             return None;
         }
-        if let Some(&id) = self.words.get(&key) {
-            return Some(id);
+        let place = (mix(key as u64 ^ (key >> 64) as u64) as usize) & (RECENT - 1);
+        if let Some((known, id)) = self.recent.get(place)
+            && *known == key
+        {
+            return Some(*id);
         }
+        let id = self.words.get(&key).copied().unwrap_or_else(|| self.learn(key));
+        if self.recent.is_empty() && self.asked >= FEW {
+            self.recent = vec![(0, 0); RECENT];
+        }
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = (key, id);
+        }
+        Some(id)
+    }
+
+    fn learn(&mut self, key: u128) -> u32 {
         let spelling = self.spelling;
         let mut letters: Vec<u8> = Vec::with_capacity(WORD);
         let mut rest = key;
@@ -385,7 +414,7 @@ impl<'a> Normaliser<'a> {
         let id = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         self.known.push(word);
         self.words.insert(key, id);
-        Some(id)
+        id
     }
 
     fn begin(&mut self) {
@@ -393,6 +422,7 @@ impl<'a> Normaliser<'a> {
         // Only between cells, for the words of a cell are known by their numbers.
         if self.known.len() >= REMEMBERED {
             self.words.clear();
+            self.recent.clear();
             self.known.clear();
             self.heads.clear();
         }

@@ -177,6 +177,11 @@ impl Register {
         self.slots.get(n as usize * self.stride + slot).copied().unwrap_or_default()
     }
 
+    /// What the members of a record's family have in common, a number that means nothing in another register; 0 where it is not known.
+    pub fn family(&self, layout: &Layout, n: u32) -> u64 {
+        layout.family.map_or(0, |slot| self.slot(n, slot))
+    }
+
     /// A record's id.
     pub fn id(&self, n: u32) -> &str {
         let n = n as usize;
@@ -254,6 +259,72 @@ impl Register {
                 }
             }
         }
+    }
+
+    /// One register of the parts that several threads read: `blocks` are the numbers of the blocks that a part consists of and their rows,
+    /// in the part's order; the rows of the result are in the order of these numbers.
+    pub fn joined(layout: &Layout, parts: Vec<(Self, Vec<(usize, u32)>)>) -> Self {
+        let mut parts: Vec<_> = parts.into_iter().filter(|part| !part.0.is_empty()).collect();
+        if parts.len() <= 1 {
+            return parts.pop().map_or_else(|| Self::new(layout), |part| part.0);
+        }
+        let mut order: Vec<(usize, &Self, u64, std::ops::Range<usize>)> = Vec::new();
+        let mut arena = 0;
+        for (part, blocks) in &parts {
+            let mut row = 0;
+            for &(number, rows) in blocks {
+                order.push((number, part, arena << 8, row..row + rows as usize));
+                row += rows as usize;
+            }
+            arena += part.arena.len() as u64;
+        }
+        order.sort_unstable_by_key(|entry| entry.0);
+        let mut out = Self::new(layout);
+        out.id_ends.reserve(parts.iter().map(|part| part.0.len()).sum());
+        out.ids.reserve(parts.iter().map(|part| part.0.ids.len()).sum());
+        out.slots = vec![0; parts.iter().map(|part| part.0.slots.len()).sum()];
+        let references: Vec<usize> = layout.columns.iter().filter_map(Column::reference).collect();
+        let stride = out.stride;
+        let move_rows = |space: &mut [u64], from: &[u64], moved: u64| {
+            space.copy_from_slice(from);
+            for row in space.chunks_exact_mut(stride.max(1)) {
+                for &slot in &references {
+                    if let Some(at) = row.get_mut(slot).filter(|at| **at != 0) {
+                        *at += moved;
+                    }
+                }
+            }
+        };
+        std::thread::scope(|scope| {
+            // Memory that is touched for the first time is slow, so the threads share it out.
+            let mut shares: Vec<Vec<(&mut [u64], &[u64], u64)>> = parts.iter().map(|_| Vec::new()).collect();
+            let mut space = out.slots.as_mut_slice();
+            let total = space.len();
+            for (_, part, moved, rows) in &order {
+                let from = part.slots.get(rows.start * stride..rows.end * stride).unwrap_or_default();
+                let share = (total - space.len()) * shares.len() / total.max(1);
+                let (own, tail) = std::mem::take(&mut space).split_at_mut(from.len());
+                space = tail;
+                if let Some(share) = shares.get_mut(share) {
+                    share.push((own, from, *moved));
+                }
+            }
+            for share in shares {
+                scope.spawn(|| share.into_iter().for_each(|(space, from, moved)| move_rows(space, from, moved)));
+            }
+            for (_, part, _, rows) in &order {
+                let bound = |row: usize| row.checked_sub(1).and_then(|row| part.id_ends.get(row)).copied().unwrap_or_default();
+                let (start, end, before) = (bound(rows.start), bound(rows.end), out.ids.len() as u64);
+                out.ids.extend_from_slice(part.ids.get(start as usize..end as usize).unwrap_or_default());
+                let ends = part.id_ends.get(rows.clone()).unwrap_or_default();
+                out.id_ends.extend(ends.iter().map(|end| end - start + before));
+            }
+        });
+        out.arena.reserve(arena as usize);
+        for (part, _) in parts.drain(..) {
+            out.arena.extend_from_slice(&part.arena);
+        }
+        out
     }
 
     /// Writes what is known of frequencies into the rows: how frequent a name is, and whether a birth date is one of the usual stand-ins.

@@ -206,6 +206,8 @@ pub(super) struct Patterns {
     pub lefts: Vec<u32>,
     /// Pattern of each candidate pair.
     pub of: Vec<u64>,
+    /// The family of each pair's right row, kept here because looking it up again is a walk to memory; empty without families.
+    families: Vec<u64>,
 }
 
 impl Engine {
@@ -272,9 +274,9 @@ impl Engine {
             model.calibration = self.observe(&model, &claims, left, right).fit();
             if self.layout.family.is_some() {
                 self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
-                let (tallies, places) = tally(&patterns.of);
+                let (tallies, places) = tally_again(&tallies, &places, &patterns.of);
                 for claim in &mut claims {
-                    claim.place = patterns.place(claim.left, claim.right).and_then(|at| places.get(at)).copied().unwrap_or_default();
+                    claim.place = places.get(claim.pair).copied().unwrap_or_default();
                 }
                 model = adjust(model, &claims, &tallies, true);
                 claims = self.settle(&model, &tallies, &places, &patterns, left, right);
@@ -286,7 +288,7 @@ impl Engine {
         let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
         if self.layout.family.is_some() {
             self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
-            let (tallies, places) = tally(&patterns.of);
+            let (tallies, places) = tally_again(&tallies, &places, &patterns.of);
             claims = self.settle(&model, &tallies, &places, &patterns, left, right);
         }
         let same_left = |a: u32, b: u32| self.one_person(&model, left, a, b);
@@ -295,7 +297,7 @@ impl Engine {
         let mut pairs: Vec<Pair> = Vec::new();
         for (claim, zone) in claims.iter().zip(zones) {
             let Some(zone) = zone else { continue };
-            let pattern = patterns.place(claim.left, claim.right).and_then(|at| patterns.of.get(at)).copied().unwrap_or_default();
+            let pattern = patterns.of.get(claim.pair).copied().unwrap_or_default();
             let weight = model.calibration.apply(claim.settled());
             pairs.push(Pair {
                 left: claim.left,
@@ -310,9 +312,7 @@ impl Engine {
                 calibration: weight - claim.settled(),
             });
         }
-        pairs.sort_by(|a, b| {
-            left.id(a.left).cmp(left.id(b.left)).then(b.weight.total_cmp(&a.weight)).then_with(|| right.id(a.right).cmp(right.id(b.right)))
-        });
+        sort_pairs(&mut pairs, left, right);
         stats.matches = pairs.iter().filter(|pair| pair.zone == Zone::Match).count();
         stats.review = pairs.len() - stats.matches;
         Ok(Outcome { pairs, model, stats })
@@ -326,32 +326,40 @@ impl Engine {
         crew: &Crew<'_>,
     ) -> Result<Patterns, Cancelled> {
         let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let context = self.layout.family.is_some();
         let parts = crew.chunks(rows, |range| {
             let mut lefts = Vec::new();
             let mut of = Vec::new();
+            let mut families = Vec::new();
             let mut early = 0u64;
+            let mut at = candidates.starts.get(range.start as usize).copied().unwrap_or_default();
             for l in range {
                 let row = left.row(l);
-                let list = candidates.of(l);
-                for (n, &r) in list.iter().enumerate() {
-                    // The row after next is asked for early, so that it is there when its turn comes.
-                    if let Some(&ahead) = list.get(n + 3) {
+                for &r in candidates.of(l) {
+                    // A row further on is asked for early, so that it is there when its turn comes.
+                    if let Some(&ahead) = candidates.rights.get(at + 4) {
                         early ^= right.slot(ahead, 0) ^ right.slot(ahead, self.layout.stride - 1);
                     }
+                    at += 1;
                     lefts.push(l);
                     of.push(self.scheme.pattern(row, right.row(r)));
+                    if context {
+                        families.push(right.family(&self.layout, r));
+                    }
                 }
             }
             std::hint::black_box(early);
-            (lefts, of)
+            (lefts, of, families)
         })?;
         let mut lefts = Vec::with_capacity(candidates.rights.len());
         let mut of = Vec::with_capacity(candidates.rights.len());
-        for (l, o) in parts {
+        let mut families = Vec::with_capacity(if context { candidates.rights.len() } else { 0 });
+        for (l, o, f) in parts {
             lefts.extend(l);
             of.extend(o);
+            families.extend(f);
         }
-        Ok(Patterns { candidates, lefts, of })
+        Ok(Patterns { candidates, lefts, of, families })
     }
 
     fn add_context(
@@ -364,8 +372,8 @@ impl Engine {
         crew: &Crew<'_>,
     ) -> Result<(), Cancelled> {
         let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9);
-        let support = Support::gather(self.layout.family, left, right, sure.map(|claim| (claim.left, claim.right)));
-        self.write_context(patterns, &support, left, right, crew)
+        let support = Support::gather(&self.layout, left, right, sure.map(|claim| (claim.left, claim.right)));
+        self.write_context(patterns, &support, left, crew)
     }
 
     pub(super) fn write_context(
@@ -373,20 +381,21 @@ impl Engine {
         patterns: &mut Patterns,
         support: &Support,
         left: &Register,
-        right: &Register,
         crew: &Crew<'_>,
     ) -> Result<(), Cancelled> {
         let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
         let parts = crew.chunks(rows, |range| {
+            let start = patterns.candidates.starts.get(range.start as usize).copied().unwrap_or_default();
+            let mut families = patterns.families.get(start..).unwrap_or_default().iter();
             let mut out = Vec::new();
             for l in range {
-                let relatives = support.of(left, l);
-                out.extend(patterns.candidates.of(l).iter().map(|&r| relatives.level(right, r) as u64));
+                let relatives = support.of(&self.layout, left, l);
+                out.extend(patterns.candidates.of(l).iter().zip(&mut families).map(|(&r, &family)| relatives.level(r, family)));
             }
             out
         })?;
         for (pattern, level) in patterns.of.iter_mut().zip(parts.into_iter().flatten()) {
-            *pattern = (*pattern & !(7 << CONTEXT)) | level << CONTEXT;
+            *pattern = (*pattern & !(7 << CONTEXT)) | u64::from(level) << CONTEXT;
         }
         Ok(())
     }
@@ -432,10 +441,10 @@ impl Engine {
     ) -> Vec<Claim> {
         let weights: Vec<f64> = tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect();
         let mut claims = Vec::new();
-        for ((&place, &l), &r) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights) {
+        for (pair, ((&place, &l), &r)) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights).enumerate() {
             let weight = weights.get(place as usize).copied().unwrap_or(f64::NEG_INFINITY);
             if weight > assign::FLOOR {
-                claims.push(Claim { left: l, right: r, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+                claims.push(Claim { left: l, right: r, pair, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
         assign::compete(&mut claims, |a, b| self.one_person(model, left, a, b), |a, b| self.one_person(model, right, a, b));
@@ -456,12 +465,47 @@ fn matched(claims: &[Claim], patterns: usize, calibration: Calibration) -> Vec<f
     out.into_iter().map(|sum| sum as f64 / UNIT).collect()
 }
 
-impl Patterns {
-    /// Where the pair stands among the candidates.
-    fn place(&self, l: u32, r: u32) -> Option<usize> {
-        let start = self.candidates.starts.get(l as usize)?;
-        Some(start + self.candidates.of(l).binary_search(&r).ok()?)
+/// Orders pairs by left id, falling weight and right id.
+fn sort_pairs(pairs: &mut Vec<Pair>, left: &Register, right: &Register) {
+    // The first letters decide nearly always, and lie beside the pair's number.
+    let head = |id: &str| id.bytes().chain(std::iter::repeat(0)).take(16).fold(0u128, |head, byte| head << 8 | u128::from(byte));
+    let mut order: Vec<(u128, u32)> = pairs.iter().zip(0..).map(|(pair, at)| (head(left.id(pair.left)), at)).collect();
+    order.sort_unstable_by(|a, b| {
+        let pair = |at: u32| pairs.get(at as usize);
+        a.0.cmp(&b.0).then_with(|| match (pair(a.1), pair(b.1)) {
+            (Some(a), Some(b)) => left
+                .id(a.left)
+                .cmp(left.id(b.left))
+                .then(b.weight.total_cmp(&a.weight))
+                .then_with(|| right.id(a.right).cmp(right.id(b.right))),
+            _ => std::cmp::Ordering::Equal,
+        })
+    });
+    *pairs = order.into_iter().filter_map(|(_, at)| pairs.get(at as usize).copied()).collect();
+}
+
+/// The same as [`tally`] when nothing but the family context has been written into patterns whose tallies are known.
+pub(super) fn tally_again(tallies: &[Tally], places: &[u32], patterns: &[u64]) -> (Vec<Tally>, Vec<u32>) {
+    // The context is the highest part of a pattern, so the new order is by context, and within it the old one.
+    let width = tallies.len();
+    let cell = |place: u32, pattern: u64| (pattern >> CONTEXT) as usize * width + place as usize;
+    let mut counts = vec![0u32; width << (64 - CONTEXT)];
+    for (&place, &pattern) in places.iter().zip(patterns) {
+        if let Some(count) = counts.get_mut(cell(place, pattern)) {
+            *count += 1;
+        }
     }
+    let mut out = Vec::new();
+    for (level, counts) in (0u64..).zip(counts.chunks_exact_mut(width.max(1))) {
+        for (tally, count) in tallies.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            out.push(Tally { pattern: tally.pattern & !(7 << CONTEXT) | level << CONTEXT, pairs: *count });
+            // From here on the count holds the new place.
+            *count = u32::try_from(out.len() - 1).unwrap_or(u32::MAX);
+        }
+    }
+    let moved = |(&place, &pattern): (&u32, &u64)| counts.get(cell(place, pattern)).copied().unwrap_or_default();
+    let places = places.iter().zip(patterns).map(moved).collect();
+    (out, places)
 }
 
 /// The distinct patterns in ascending order with their numbers, and for each pair the place of its pattern.
