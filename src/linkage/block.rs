@@ -8,7 +8,7 @@
 use super::normalise::{digits_of, mix};
 use super::profile::Kind;
 use super::record::{Cell, Column, Layout, Register, Row};
-use super::run::{Cancelled, Crew};
+use super::run::{Cancelled, Crew, PIECE};
 
 /// The low bits of a key that hold its rule.
 const RULES: u64 = 31;
@@ -125,7 +125,8 @@ impl Plan {
         out.clear();
         let mut rule = |number: u64, parts: &[u64]| {
             if parts.iter().all(|&part| part != 0) {
-                let hash = parts.iter().fold(number, |hash, &part| mix(hash ^ part).wrapping_add(part));
+                // Nearly every part is a hash, or spread by a multiplication; what is left is mixed at the end.
+                let hash = parts.iter().fold(number, |hash, &part| (hash.rotate_left(29) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 out.push((mix(hash) & !RULES) | number);
             }
         };
@@ -249,6 +250,9 @@ fn word_hash(word: &[u8]) -> u64 {
     word.iter().fold(0x51ed, |hash: u64, &code| (hash.rotate_left(5) ^ u64::from(code)).wrapping_mul(0x517c_c1b7_2722_0a95)) | 1
 }
 
+/// A, E, H, I, O, U, W, Y come and go.
+const SILENT: u64 = 1 << 1 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 15 | 1 << 21 | 1 << 23 | 1 << 25;
+
 /// The consonants of the first two telling words, at most four each: survives most slips of the pen. 0 when there are fewer than three.
 fn sound(cell: Cell<'_>) -> u64 {
     let mut packed = 0u64;
@@ -257,11 +261,10 @@ fn sound(cell: Cell<'_>) -> u64 {
         let mut before = 0;
         let mut kept = 0;
         for &code in word {
-            // A, E, H, I, O, U, W, Y come and go.
-            if !matches!(code, 1 | 5 | 8 | 9 | 15 | 21 | 23 | 25) && code != before && kept < 4 {
-                packed = packed << 6 | u64::from(code & 63);
-                kept += 1;
-            }
+            // Without branches: which letters stay is as good as random to the machine.
+            let stays = u32::from(SILENT >> (code & 63) & 1 == 0 && code != before && kept < 4);
+            packed = packed << (6 * stays) | u64::from(code & 63) * u64::from(stays);
+            kept += stays;
             before = code;
         }
         letters += kept;
@@ -274,6 +277,44 @@ fn sound(cell: Cell<'_>) -> u64 {
 type Bucket = Vec<(u64, u32)>;
 
 const BUCKETS: usize = 64;
+
+/// The bits behind those of the bucket by which its keys are laid out.
+const DIGIT: u32 = 12;
+
+/// The keys of one bucket in order: laid out by their next bits, of which few share any, then sorted within.
+fn ordered(parts: &[Vec<Bucket>], bucket: usize) -> Bucket {
+    let lists = || parts.iter().filter_map(|part| part.get(bucket));
+    let digit = |key: u64| (key >> (58 - DIGIT)) as usize & ((1 << DIGIT) - 1);
+    let mut places = vec![0u32; (1 << DIGIT) + 1];
+    for &(key, _) in lists().flatten() {
+        if let Some(place) = places.get_mut(digit(key) + 1) {
+            *place += 1;
+        }
+    }
+    let mut sum = 0;
+    for place in &mut places {
+        sum += *place;
+        *place = sum;
+    }
+    let mut out: Bucket = vec![(0, 0); sum as usize];
+    for &entry in lists().flatten() {
+        if let Some(place) = places.get_mut(digit(entry.0)) {
+            if let Some(space) = out.get_mut(*place as usize) {
+                *space = entry;
+            }
+            *place += 1;
+        }
+    }
+    // By now each place is where the digit's entries end.
+    let mut start = 0;
+    for &end in &places {
+        if let Some(run) = out.get_mut(start..end as usize).filter(|run| run.len() > 1) {
+            run.sort_unstable();
+        }
+        start = end as usize;
+    }
+    out
+}
 
 /// Which keys the smaller register has, with one in about two hundred false alarms.
 struct Filter {
@@ -306,7 +347,9 @@ impl Filter {
 }
 
 fn scatter(register: &Register, plan: &Plan, rows: std::ops::Range<u32>, filter: Option<&Filter>) -> Vec<Bucket> {
-    let mut buckets = vec![Bucket::new(); BUCKETS];
+    // Room for what one in two rows of the smaller register, and few of the larger one, have in a bucket.
+    let room = rows.len() / if filter.is_some() { 16 } else { 4 };
+    let mut buckets: Vec<Bucket> = (0..BUCKETS).map(|_| Bucket::with_capacity(room)).collect();
     let mut keys = Vec::new();
     for n in rows {
         plan.keys(register.row(n), &mut keys);
@@ -356,20 +399,23 @@ pub fn candidates(plan: &Plan, left: &Register, right: Option<&Register>, crew: 
             crew.chunks(rows(large), |range| scatter(large, plan, range, Some(&filter)))?
         }
     };
+    // Pairs by the piece of left rows they belong to, so that each piece is put in order by itself.
+    let lefts = rows(left);
+    let pieces = lefts.div_ceil(PIECE) as usize;
     let joined = crew.each(BUCKETS, |bucket| {
-        let gather = |parts: &[Vec<Bucket>]| {
-            let mut all: Bucket = parts.iter().filter_map(|part| part.get(bucket)).flatten().copied().collect();
-            all.sort_unstable();
-            all
+        let (small, large) = (ordered(&small_parts, bucket), ordered(&large_parts, bucket));
+        let mut pairs: Vec<Vec<(u32, u32)>> = vec![Vec::new(); pieces];
+        let mut add = |a: u32, b: u32| {
+            if let Some(piece) = pairs.get_mut((a / PIECE) as usize) {
+                piece.push((a, b));
+            }
         };
-        let (small, large) = (gather(&small_parts), gather(&large_parts));
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
         if right.is_none() {
             for block in small.chunk_by(|a, b| a.0 == b.0) {
                 let n = block.len() as u64;
                 if n * n / 2 <= block.first().map_or(0, |first| limit(first.0 & RULES)) {
                     for (at, a) in block.iter().enumerate() {
-                        pairs.extend(block.iter().skip(at + 1).filter(|b| b.1 != a.1).map(|b| (a.1.min(b.1), a.1.max(b.1))));
+                        block.iter().skip(at + 1).filter(|b| b.1 != a.1).for_each(|b| add(a.1.min(b.1), a.1.max(b.1)));
                     }
                 }
             }
@@ -384,53 +430,67 @@ pub fn candidates(plan: &Plan, left: &Register, right: Option<&Register>, crew: 
                 continue;
             }
             for a in block {
-                pairs.extend(other.iter().map(|b| if swapped { (b.1, a.1) } else { (a.1, b.1) }));
+                other.iter().for_each(|b| if swapped { add(b.1, a.1) } else { add(a.1, b.1) });
             }
         }
         pairs
     })?;
     drop((small_parts, large_parts));
-    Ok(group(rows(left) as usize, &joined))
+    let grouped = crew.each(pieces, |piece| {
+        let first = u32::try_from(piece).unwrap_or(u32::MAX).saturating_mul(PIECE);
+        group(first, (lefts - first).min(PIECE) as usize, joined.iter().filter_map(|lists| lists.get(piece)).flatten().copied())
+    })?;
+    let mut out = Candidates { starts: Vec::with_capacity(lefts as usize + 1), rights: Vec::new() };
+    out.rights.reserve_exact(grouped.iter().map(|(_, rights)| rights.len()).sum());
+    out.starts.push(0);
+    for (ends, rights) in grouped {
+        let before = out.rights.len();
+        out.starts.extend(ends.iter().map(|end| before + *end as usize));
+        out.rights.extend_from_slice(&rights);
+    }
+    Ok(out)
 }
 
-/// Orders pairs by their left row and drops repetitions: a counting sort by left, then small sorts.
-fn group(lefts: usize, joined: &[Vec<(u32, u32)>]) -> Candidates {
-    let mut starts = vec![0usize; lefts + 1];
-    for (left, _) in joined.iter().flatten() {
-        if let Some(start) = starts.get_mut(*left as usize + 1) {
-            *start += 1;
+/// Orders the pairs of some left rows by row, then right row, and drops repetitions: where each row's end, and the right rows.
+fn group(first: u32, lefts: usize, pairs: impl Iterator<Item = (u32, u32)> + Clone) -> (Vec<u32>, Vec<u32>) {
+    let place = |left: u32| (left - first) as usize;
+    let mut ends = vec![0u32; lefts];
+    for (left, _) in pairs.clone() {
+        if let Some(end) = ends.get_mut(place(left)) {
+            *end += 1;
         }
     }
     let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
+    for end in &mut ends {
+        (*end, sum) = (sum, sum + *end);
     }
-    let mut rights = vec![0u32; sum];
-    let mut next = starts.clone();
-    for &(left, right) in joined.iter().flatten() {
-        if let Some(at) = next.get_mut(left as usize) {
-            if let Some(place) = rights.get_mut(*at) {
+    let mut rights = vec![0u32; sum as usize];
+    for (left, right) in pairs {
+        if let Some(at) = ends.get_mut(place(left)) {
+            if let Some(place) = rights.get_mut(*at as usize) {
                 *place = right;
             }
             *at += 1;
         }
     }
-    let mut kept = 0;
-    let mut begin = 0;
-    let mut list = Vec::new();
-    for end in starts.iter_mut().skip(1) {
-        list.clear();
-        list.extend_from_slice(rights.get(begin..*end).unwrap_or_default());
-        begin = *end;
-        list.sort_unstable();
-        list.dedup();
-        if let Some(space) = rights.get_mut(kept..kept + list.len()) {
-            space.copy_from_slice(&list);
+    let (mut kept, mut begin) = (0, 0);
+    for end in &mut ends {
+        let range = begin..*end as usize;
+        begin = range.end;
+        rights.get_mut(range.clone()).unwrap_or_default().sort_unstable();
+        let mut before = None;
+        for at in range {
+            let Some(&right) = rights.get(at) else { break };
+            if before != Some(right)
+                && let Some(space) = rights.get_mut(kept)
+            {
+                *space = right;
+                kept += 1;
+            }
+            before = Some(right);
         }
-        kept += list.len();
-        *end = kept;
+        *end = u32::try_from(kept).unwrap_or(u32::MAX);
     }
     rights.truncate(kept);
-    Candidates { starts, rights }
+    (ends, rights)
 }

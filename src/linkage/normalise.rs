@@ -286,8 +286,9 @@ type Known = (u64, [u64; 3]);
 
 /// Past this many different words a worker forgets them all and begins anew: the bound of its memory.
 const REMEMBERED: usize = 250_000;
-/// Cells remembered per column, a power of two. A newer one displaces the older with the same place, so the table stays in the cache.
-const CELLS: usize = 1 << 12;
+/// Cells remembered per column, of names and of other words, powers of two. A newer one displaces the older with the same place, so the
+/// tables stay in the cache. Few names come again, but streets do.
+const CELLS: [usize; 2] = [1 << 12, 1 << 14];
 /// Places for the words met last, a power of two.
 const RECENT: usize = 1 << 12;
 /// Cells to ask for before it pays to remember any.
@@ -341,12 +342,13 @@ impl<'a> Normaliser<'a> {
     /// What a cell of a column became when it was met before. Mothers, places and streets come again and again.
     pub(super) fn recall(&mut self, column: usize, key: u64) -> Option<[u64; 3]> {
         self.asked += 1;
-        let (known, content) = self.cells.get(column)?.get(key as usize & (CELLS - 1))?;
+        let table = self.cells.get(column)?;
+        let (known, content) = table.get(key as usize & table.len().wrapping_sub(1))?;
         (*known == key).then_some(*content)
     }
 
     /// Keeps what a cell became. A normaliser serves one register, for the content says where in its arena the words stand.
-    pub(super) fn remember(&mut self, column: usize, key: u64, content: [u64; 3]) {
+    pub(super) fn remember(&mut self, column: usize, name: bool, key: u64, content: [u64; 3]) {
         if self.asked < FEW {
             return;
         }
@@ -355,9 +357,11 @@ impl<'a> Normaliser<'a> {
         }
         let Some(table) = self.cells.get_mut(column) else { return };
         if table.is_empty() {
-            table.resize(CELLS, Known::default());
+            let [few, many] = CELLS;
+            table.resize(if name { few } else { many }, Known::default());
         }
-        if let Some(place) = table.get_mut(key as usize & (CELLS - 1)) {
+        let place = key as usize & table.len().wrapping_sub(1);
+        if let Some(place) = table.get_mut(place) {
             *place = (key, content);
         }
     }

@@ -127,6 +127,11 @@ impl<'a> Row<'a> {
         self.slots.get(slot).copied().unwrap_or_default()
     }
 
+    /// The first byte of the words to which a slot points.
+    pub fn first_byte(&self, slot: usize) -> u64 {
+        self.arena.get((self.slot(slot) >> 8) as usize).copied().map_or(0, u64::from)
+    }
+
     /// The words to which a slot points.
     pub fn cell(&self, slot: usize) -> Cell<'a> {
         let at = self.slot(slot);
@@ -240,7 +245,7 @@ impl Register {
         let words = if name { normaliser.name(cell) } else { normaliser.text(cell) };
         let at = keep(&mut self.arena, words);
         let content = if name { [words.exact, words.letters, at] } else { [words.letters, at, 0] };
-        normaliser.remember(place, key, content);
+        normaliser.remember(place, name, key, content);
         content
     }
 

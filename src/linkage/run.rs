@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::assign::{self, Claim, probability};
 use super::block::{self, Candidates, Plan};
 use super::calibrate::{Calibration, Observed};
-use super::compare::Scheme;
+use super::compare::{Memo, Scheme};
 use super::family::Support;
 use super::model::{CONTEXT, Model, Tally};
 use super::normalise::Normaliser;
@@ -56,7 +56,7 @@ pub struct Crew<'a> {
 }
 
 /// Rows a thread takes at a time; fixed, so that the pieces do not depend on the number of threads.
-const PIECE: u32 = 8_192;
+pub(super) const PIECE: u32 = 8_192;
 
 impl<'a> Crew<'a> {
     /// A crew for these options.
@@ -332,17 +332,22 @@ impl Engine {
             let mut of = Vec::new();
             let mut families = Vec::new();
             let mut early = 0u64;
+            let mut memo = Memo::default();
             let mut at = candidates.starts.get(range.start as usize).copied().unwrap_or_default();
             for l in range {
                 let row = left.row(l);
                 for &r in candidates.of(l) {
                     // A row further on is asked for early, so that it is there when its turn comes.
-                    if let Some(&ahead) = candidates.rights.get(at + 4) {
-                        early ^= right.slot(ahead, 0) ^ right.slot(ahead, self.layout.stride - 1);
+                    if let Some(&ahead) = candidates.rights.get(at + 6) {
+                        early ^= right.slot(ahead, 0) ^ right.slot(ahead, self.layout.stride / 2) ^ right.slot(ahead, self.layout.stride - 1);
+                    }
+                    // And its words, whose place the row tells.
+                    if let Some(&ahead) = candidates.rights.get(at + 3) {
+                        early ^= self.scheme.touch(right.row(ahead));
                     }
                     at += 1;
                     lefts.push(l);
-                    of.push(self.scheme.pattern(row, right.row(r)));
+                    of.push(self.scheme.pattern_with(row, right.row(r), &mut memo));
                     if context {
                         families.push(right.family(&self.layout, r));
                     }
