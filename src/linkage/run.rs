@@ -58,6 +58,9 @@ pub struct Crew<'a> {
 /// Rows a thread takes at a time; fixed, so that the pieces do not depend on the number of threads.
 pub(super) const PIECE: u32 = 8_192;
 
+/// Pairs whose rows are fetched together before they are compared.
+const WINDOW: usize = 32;
+
 impl<'a> Crew<'a> {
     /// A crew for these options.
     pub fn new(options: &Options<'a>) -> Self {
@@ -328,32 +331,34 @@ impl Engine {
         let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
         let context = self.layout.family.is_some();
         let parts = crew.chunks(rows, |range| {
-            let mut lefts = Vec::new();
+            let first = range.start;
+            let mut lefts: Vec<u32> = Vec::new();
             let mut of = Vec::new();
             let mut families = Vec::new();
-            let mut early = 0u64;
             let mut memo = Memo::default();
-            let mut at = candidates.starts.get(range.start as usize).copied().unwrap_or_default();
             for l in range {
-                let row = left.row(l);
-                for &r in candidates.of(l) {
-                    // A row further on is asked for early, so that it is there when its turn comes.
-                    if let Some(&ahead) = candidates.rights.get(at + 6) {
-                        early ^= right.slot(ahead, 0) ^ right.slot(ahead, self.layout.stride / 2) ^ right.slot(ahead, self.layout.stride - 1);
-                    }
-                    // And its words, whose place the row tells.
-                    if let Some(&ahead) = candidates.rights.get(at + 3) {
-                        early ^= self.scheme.touch(right.row(ahead));
-                    }
-                    at += 1;
-                    lefts.push(l);
-                    of.push(self.scheme.pattern_with(row, right.row(r), &mut memo));
-                    if context {
-                        families.push(right.family(&self.layout, r));
-                    }
+                lefts.extend(candidates.of(l).iter().map(|_| l));
+            }
+            let start = candidates.starts.get(first as usize).copied().unwrap_or_default();
+            let rights = candidates.rights.get(start..start + lefts.len()).unwrap_or_default();
+            for (window, lefts) in rights.chunks(WINDOW).zip(lefts.chunks(WINDOW)) {
+                // Walks to memory are many and short of work to hide them. In loops that do nothing else they overlap: first the rows, then
+                // their words, whose place the rows tell. The comparison itself finds everything near.
+                let mut early = 0u64;
+                for &r in window {
+                    early ^= right.slot(r, 0) ^ right.slot(r, self.layout.stride / 2) ^ right.slot(r, self.layout.stride - 1);
+                }
+                for &r in window {
+                    early ^= self.scheme.touch(right.row(r));
+                }
+                std::hint::black_box(early);
+                for (&l, &r) in lefts.iter().zip(window) {
+                    of.push(self.scheme.pattern_with(left.row(l), right.row(r), &mut memo));
+                }
+                if context {
+                    families.extend(window.iter().map(|&r| right.family(&self.layout, r)));
                 }
             }
-            std::hint::black_box(early);
             (lefts, of, families)
         })?;
         let mut lefts = Vec::with_capacity(candidates.rights.len());
