@@ -18,6 +18,18 @@ fn limit(rule: u64) -> u64 {
     if rule >= BROAD { 40 } else { 300 }
 }
 
+/// Pairs per key value up to which people of different regencies are compared, by rules that know no region. In larger blocks only
+/// neighbours are: a block grows with the register, and what it adds are strangers. So pairs grow as rows do when regions are added.
+const AFAR: usize = 12;
+
+/// The rules that know no region and whose blocks grow with the register.
+const REGIONLESS: u32 = 1 << 4 | 1 << 6 | 1 << 7 | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 23 | 1 << 24;
+
+/// Whether two rows of a block are to be compared: everybody in a small one, neighbours in a large one; nobody knows where 0 is.
+fn near(key: u64, pairs: usize, a: u32, b: u32) -> bool {
+    pairs <= AFAR || a == b || a == 0 || b == 0 || REGIONLESS >> (key & RULES) & 1 == 0
+}
+
 /// Rules from this number on are broad: they reach records whose other keys are spoilt, and are cut off early.
 const BROAD: u64 = 20;
 
@@ -33,6 +45,8 @@ pub struct Plan {
     surname: Option<usize>,
     kin: Option<usize>,
     region: Option<(usize, u32)>,
+    /// The length of the next wider region's code.
+    wider: Option<u32>,
     /// Slots of further fields: plain codes, numbers and texts.
     codes: Vec<usize>,
     numbers: Vec<usize>,
@@ -72,6 +86,7 @@ impl Plan {
             surname: own(Kind::Surname),
             kin: layout.columns.iter().find(|column| column.kin).map(|column| column.slot),
             region: layout.columns.iter().find(regional).map(|column| (column.slot, column.hierarchy.last().copied().map_or(6, u32::from))),
+            wider: layout.columns.iter().find(regional).and_then(|column| column.hierarchy.iter().rev().nth(1)).map(|&n| u32::from(n)),
             codes: layout.columns.iter().filter(|c| c.kind == Kind::Code && c.hierarchy.is_empty()).map(|c| c.slot).collect(),
             numbers: slots(Kind::Number).collect(),
             texts: slots(Kind::Text).collect(),
@@ -118,6 +133,14 @@ impl Plan {
             facts.district = if facts.place == 0 || digits <= prefix { facts.place } else { facts.place >> (4 * (digits - prefix)) };
         }
         facts
+    }
+
+    /// The wider region of a record as a number; 0 where it is not known.
+    fn area(&self, row: Row<'_>) -> u32 {
+        let (Some((slot, _)), Some(wider)) = (self.region, self.wider) else { return 0 };
+        let place = row.slot(slot);
+        let digits = digits_of(place);
+        if place == 0 || place >> 60 == 15 || digits < wider { 0 } else { (mix(place >> (4 * (digits - wider))) >> 32) as u32 | 1 }
     }
 
     /// The keys of a record.
@@ -273,8 +296,8 @@ fn sound(cell: Cell<'_>) -> u64 {
     if letters < 3 { 0 } else { packed }
 }
 
-/// Key and row, of the keys that begin with the same bits.
-type Bucket = Vec<(u64, u32)>;
+/// Key, row and its wider region, of the keys that begin with the same bits.
+type Bucket = Vec<(u64, u32, u32)>;
 
 const BUCKETS: usize = 64;
 
@@ -286,7 +309,7 @@ fn ordered(parts: &[Vec<Bucket>], bucket: usize) -> Bucket {
     let lists = || parts.iter().filter_map(|part| part.get(bucket));
     let digit = |key: u64| (key >> (58 - DIGIT)) as usize & ((1 << DIGIT) - 1);
     let mut places = vec![0u32; (1 << DIGIT) + 1];
-    for &(key, _) in lists().flatten() {
+    for &(key, ..) in lists().flatten() {
         if let Some(place) = places.get_mut(digit(key) + 1) {
             *place += 1;
         }
@@ -296,7 +319,7 @@ fn ordered(parts: &[Vec<Bucket>], bucket: usize) -> Bucket {
         sum += *place;
         *place = sum;
     }
-    let mut out: Bucket = vec![(0, 0); sum as usize];
+    let mut out: Bucket = vec![(0, 0, 0); sum as usize];
     for &entry in lists().flatten() {
         if let Some(place) = places.get_mut(digit(entry.0)) {
             if let Some(space) = out.get_mut(*place as usize) {
@@ -353,11 +376,12 @@ fn scatter(register: &Register, plan: &Plan, rows: std::ops::Range<u32>, filter:
     let mut keys = Vec::new();
     for n in rows {
         plan.keys(register.row(n), &mut keys);
+        let area = plan.area(register.row(n));
         for &key in &keys {
             if filter.is_none_or(|filter| filter.has(key))
                 && let Some(bucket) = buckets.get_mut((key >> 58) as usize)
             {
-                bucket.push((key, n));
+                bucket.push((key, n, area));
             }
         }
     }
@@ -395,7 +419,7 @@ pub fn candidates(plan: &Plan, left: &Register, right: Option<&Register>, crew: 
         None => Vec::new(),
         Some(large) => {
             let mut filter = Filter::new(small_parts.iter().flatten().map(Vec::len).sum());
-            small_parts.iter().flatten().flatten().for_each(|&(key, _)| filter.add(key));
+            small_parts.iter().flatten().flatten().for_each(|&(key, ..)| filter.add(key));
             crew.chunks(rows(large), |range| scatter(large, plan, range, Some(&filter)))?
         }
     };
@@ -412,25 +436,30 @@ pub fn candidates(plan: &Plan, left: &Register, right: Option<&Register>, crew: 
         };
         if right.is_none() {
             for block in small.chunk_by(|a, b| a.0 == b.0) {
-                let n = block.len() as u64;
-                if n * n / 2 <= block.first().map_or(0, |first| limit(first.0 & RULES)) {
-                    for (at, a) in block.iter().enumerate() {
-                        block.iter().skip(at + 1).filter(|b| b.1 != a.1).for_each(|b| add(a.1.min(b.1), a.1.max(b.1)));
-                    }
+                let Some(&(key, ..)) = block.first() else { continue };
+                let pairs = block.len() * block.len() / 2;
+                if pairs as u64 > limit(key & RULES) {
+                    continue;
+                }
+                for (at, a) in block.iter().enumerate() {
+                    let others = block.iter().skip(at + 1).filter(|b| b.1 != a.1 && near(key, pairs, a.2, b.2));
+                    others.for_each(|b| add(a.1.min(b.1), a.1.max(b.1)));
                 }
             }
             return pairs;
         }
         let mut blocks = large.chunk_by(|a, b| a.0 == b.0).peekable();
         for block in small.chunk_by(|a, b| a.0 == b.0) {
-            let Some(&(key, _)) = block.first() else { continue };
+            let Some(&(key, ..)) = block.first() else { continue };
             while blocks.next_if(|other| other.first().is_some_and(|first| first.0 < key)).is_some() {}
             let Some(other) = blocks.next_if(|other| other.first().is_some_and(|first| first.0 == key)) else { continue };
-            if block.len() as u64 * other.len() as u64 > limit(key & RULES) {
+            let pairs = block.len() * other.len();
+            if pairs as u64 > limit(key & RULES) {
                 continue;
             }
             for a in block {
-                other.iter().for_each(|b| if swapped { add(b.1, a.1) } else { add(a.1, b.1) });
+                let others = other.iter().filter(|b| near(key, pairs, a.2, b.2));
+                others.for_each(|b| if swapped { add(b.1, a.1) } else { add(a.1, b.1) });
             }
         }
         pairs
