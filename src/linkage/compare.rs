@@ -233,7 +233,7 @@ impl Scheme {
     pub fn new(layout: &Layout) -> Result<Self, ProfileError> {
         let mut grouped: Vec<(String, Vec<Part>)> = Vec::new();
         let surname = layout.own(Kind::Surname).map(|column| column.slot);
-        for column in &layout.columns {
+        for column in layout.columns.iter().filter(|column| column.kind != Kind::FamilyGroup) {
             let rule = rule_of(column);
             let part = Part { key: column.key.clone(), rule, slot: column.slot, hierarchy: column.hierarchy.clone() };
             let group = match (&column.joint, rule) {
@@ -351,7 +351,7 @@ fn rule_of(column: &Column) -> Rule {
         Kind::Sex => Rule::Sex,
         Kind::Place | Kind::Text => Rule::Words,
         Kind::Code if !column.hierarchy.is_empty() => Rule::Region,
-        Kind::Code | Kind::Id => Rule::Plain,
+        Kind::Code | Kind::Id | Kind::FamilyGroup => Rule::Plain,
         Kind::Number => Rule::Count,
     }
 }

@@ -25,9 +25,9 @@ impl Engine {
         tell(Stage::Count);
         let frequencies = match options.model {
             Some(model) => model.frequencies.clone(),
-            None => Frequencies::count(&self.layout, &[register]),
+            None => Frequencies::count(&self.layout, &[register], &crew)?,
         };
-        register.annotate(&self.layout, &frequencies);
+        register.annotate(&self.layout, &frequencies, &crew);
         let register = &*register;
         tell(Stage::Block);
         let candidates = block::candidates(&self.plan, register, None, &crew)?;
@@ -37,14 +37,14 @@ impl Engine {
         let (mut tallies, mut places) = tally(&patterns.of);
         let mut model = match options.model {
             Some(model) => model.clone(),
-            None => Model::estimate(&self.scheme, &tallies, frequencies),
+            None => Model::estimate(&self.scheme, &tallies, frequencies, &crew),
         };
         crew.check()?;
         tell(Stage::Decide);
         let weigh = |model: &Model, tallies: &[Tally]| -> Vec<f64> {
             tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect()
         };
-        if self.layout.family.is_some() {
+        if self.layout.families {
             let weights = weigh(&model, &tallies);
             let pairs = places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights);
             let sure = pairs
@@ -59,7 +59,7 @@ impl Engine {
                     .zip(&tallies)
                     .map(|(&weight, tally)| probability(weight) * f64::from(tally.pairs))
                     .collect();
-                model = model.refit(&self.scheme, &tallies, &matched, true);
+                model = model.refit(&self.scheme, &tallies, &matched, true, &crew);
             }
         }
         if options.model.is_none() {

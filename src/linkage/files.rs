@@ -448,7 +448,7 @@ pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<
             notes.push(format!("the column of {} is empty throughout", field.key));
         }
     }
-    if !filled.iter().skip(1).any(|&filled| filled) {
+    if !engine.profile.compared().zip(filled.iter().skip(1)).any(|(field, &filled)| filled && field.kind != Kind::FamilyGroup) {
         return Err(told("all columns that could be compared are empty throughout"));
     }
     if let Some(id) = repeated(&register) {
@@ -476,11 +476,14 @@ fn places(engine: &Engine, side: Side, headers: &[String], notes: &mut Vec<Strin
             if field.required {
                 return Err(format!("no column for {}: none of the headers is {}", field.key, wanted(field).join(", ")));
             }
-            lacking.push(field.key.clone());
+            if field.kind != Kind::FamilyGroup {
+                lacking.push(field.key.clone());
+            }
         }
         out.push(place);
     }
-    if out.iter().skip(1).all(Option::is_none) {
+    let compared = |(field, place): (&Field, &Option<usize>)| field.kind != Kind::FamilyGroup && place.is_some();
+    if !engine.profile.compared().zip(out.iter().skip(1)).any(compared) {
         return Err(format!("none of the profile's columns is there; the headers are {}", headers.join(", ")));
     }
     if !lacking.is_empty() {

@@ -9,7 +9,7 @@ use super::block::Keys;
 use super::model::Model;
 use super::normalise::Normaliser;
 use super::record::Register;
-use super::run::{Engine, Pair, Zone};
+use super::run::{Crew, Engine, Pair, Zone};
 
 /// A register that grows and can be asked.
 #[derive(Debug)]
@@ -37,7 +37,7 @@ impl<'e> Index<'e> {
         if !model.fits(&engine.scheme) {
             return None;
         }
-        register.annotate(&engine.layout, &model.frequencies);
+        register.annotate(&engine.layout, &model.frequencies, &Crew::alone());
         let mut keys = Keys::default();
         for row in 0..u32::try_from(register.len()).ok()? {
             keys.add(&engine.plan, register.row(row), row);
@@ -58,7 +58,7 @@ impl<'e> Index<'e> {
     fn one(&self, id: &str, values: &[&str]) -> Register {
         let mut register = Register::new(&self.engine.layout);
         register.push(&self.engine.layout, &mut Normaliser::new(&self.engine.layout.spelling), id, values);
-        register.annotate(&self.engine.layout, &self.model.frequencies);
+        register.annotate(&self.engine.layout, &self.model.frequencies, &Crew::alone());
         register
     }
 

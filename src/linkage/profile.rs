@@ -12,6 +12,9 @@ pub enum Kind {
     NationalId,
     /// A number that the members of one family share.
     FamilyId,
+    /// The source's own key of the family. It says which rows of its register belong together, and is compared with nothing: the other
+    /// register's keys are others.
+    FamilyGroup,
     /// A whole name. The first such field is the person's, further ones are relatives' (mother, father).
     PersonName,
     /// A given name, where the surname stands in a column of its own.

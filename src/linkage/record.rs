@@ -8,6 +8,7 @@ use std::collections::HashMap;
 
 use super::normalise::{self, LETTERS, Normaliser, Spelling, WORDS, Words};
 use super::profile::{Field, Kind, Profile, ProfileError};
+use super::run::{Cancelled, Crew};
 
 /// The most rows of one register; rows are counted in 32 bits.
 pub const MOST_ROWS: usize = u32::MAX as usize - 1;
@@ -40,6 +41,8 @@ pub struct Layout {
     pub stride: usize,
     /// The column of the family's number, if any.
     pub family: Option<usize>,
+    /// Whether rows can tell their family at all.
+    pub families: bool,
     /// The spelling tables.
     pub spelling: Spelling,
 }
@@ -57,13 +60,15 @@ impl Layout {
             stride += match kind {
                 Kind::PersonName | Kind::GivenName | Kind::Surname => 3,
                 Kind::Place | Kind::Text => 2,
+                Kind::FamilyGroup => 0,
                 _ => 1,
             };
             let hierarchy = hierarchy.clone();
             columns.push(Column { key: key.clone(), kind: *kind, slot, structured: *structured, hierarchy, kin, joint: joint.clone() });
         }
         let family = columns.iter().find(|column| column.kind == Kind::FamilyId).map(|column| column.slot);
-        Ok(Self { columns, stride, family, spelling: Spelling::load(&profile.spelling)? })
+        let families = columns.iter().any(|column| matches!(column.kind, Kind::FamilyId | Kind::FamilyGroup));
+        Ok(Self { columns, stride, family, families, spelling: Spelling::load(&profile.spelling)? })
     }
 
     fn first(&self, wanted: impl Fn(&Column) -> bool) -> Option<&Column> {
@@ -153,6 +158,8 @@ pub struct Register {
     arena: Vec<u8>,
     ids: Vec<u8>,
     id_ends: Vec<u64>,
+    /// The source's own families; empty until a row names one.
+    groups: Vec<u64>,
 }
 
 impl Register {
@@ -184,7 +191,10 @@ impl Register {
 
     /// What the members of a record's family have in common, a number that means nothing in another register; 0 where it is not known.
     pub fn family(&self, layout: &Layout, n: u32) -> u64 {
-        layout.family.map_or(0, |slot| self.slot(n, slot))
+        match self.groups.get(n as usize) {
+            Some(&group) if group != 0 => group,
+            _ => layout.family.map_or(0, |slot| self.slot(n, slot)),
+        }
     }
 
     /// A record's id.
@@ -215,6 +225,12 @@ impl Register {
                     content = self.words(normaliser, place, cell, false);
                     2
                 }
+                Kind::FamilyGroup => {
+                    self.groups.resize(self.len() - 1, 0);
+                    // Marked as no number of a family card can be.
+                    self.groups.push(normalise::hash(cell.trim().as_bytes(), 8) | 15 << 60);
+                    continue;
+                }
                 kind => {
                     let code = match kind {
                         Kind::NationalId | Kind::FamilyId => normalise::number_code(cell, column.structured),
@@ -234,6 +250,9 @@ impl Register {
                 }
             }
         }
+        if !self.groups.is_empty() {
+            self.groups.resize(self.len(), 0);
+        }
     }
 
     /// The slots of a cell of words; of a cell met before, those it had, so that its words stand in the arena once.
@@ -252,6 +271,11 @@ impl Register {
     /// Appends another register of the same shape, its rows behind ours.
     pub fn append(&mut self, layout: &Layout, other: &Self) {
         let (arena, ids, start) = (self.arena.len() as u64, self.ids.len() as u64, self.slots.len());
+        if !(self.groups.is_empty() && other.groups.is_empty()) {
+            self.groups.resize(self.len(), 0);
+            self.groups.extend_from_slice(&other.groups);
+            self.groups.resize(self.len() + other.len(), 0);
+        }
         self.arena.extend_from_slice(&other.arena);
         self.ids.extend_from_slice(&other.ids);
         self.id_ends.extend(other.id_ends.iter().map(|end| end + ids));
@@ -323,6 +347,10 @@ impl Register {
                 out.ids.extend_from_slice(part.ids.get(start as usize..end as usize).unwrap_or_default());
                 let ends = part.id_ends.get(rows.clone()).unwrap_or_default();
                 out.id_ends.extend(ends.iter().map(|end| end - start + before));
+                if parts.iter().any(|part| !part.0.groups.is_empty()) {
+                    out.groups.extend(part.groups.get(rows.clone()).unwrap_or_default());
+                    out.groups.resize(out.id_ends.len(), 0);
+                }
             }
         });
         out.arena.reserve(arena as usize);
@@ -333,19 +361,22 @@ impl Register {
     }
 
     /// Writes what is known of frequencies into the rows: how frequent a name is, and whether a birth date is one of the usual stand-ins.
-    pub fn annotate(&mut self, layout: &Layout, frequencies: &Frequencies) {
+    pub fn annotate(&mut self, layout: &Layout, frequencies: &Frequencies, crew: &Crew<'_>) {
         let marks: Vec<(usize, Kind)> = layout.columns.iter().filter_map(Column::counted).collect();
-        for row in self.slots.chunks_exact_mut(self.stride.max(1)) {
-            for &(slot, kind) in &marks {
-                let Some(content) = row.get_mut(slot).filter(|content| **content != 0) else { continue };
-                if kind == Kind::Date {
-                    let common = frequencies.is_common_day(*content);
-                    *content = (*content & !COMMON_DAY) | if common { COMMON_DAY } else { 0 };
-                } else {
-                    *content = (*content & !BUCKET) | frequencies.bucket(slot, *content);
+        let stride = self.stride.max(1);
+        crew.slices(&mut self.slots, stride, |_, rows| {
+            for row in rows.chunks_exact_mut(stride) {
+                for &(slot, kind) in &marks {
+                    let Some(content) = row.get_mut(slot).filter(|content| **content != 0) else { continue };
+                    if kind == Kind::Date {
+                        let common = frequencies.is_common_day(*content);
+                        *content = (*content & !COMMON_DAY) | if common { COMMON_DAY } else { 0 };
+                    } else {
+                        *content = (*content & !BUCKET) | frequencies.bucket(slot, *content);
+                    }
                 }
             }
-        }
+        });
     }
 }
 
@@ -380,42 +411,18 @@ pub struct Frequencies {
 
 impl Frequencies {
     /// Counts in all of the given registers together.
-    pub fn count(layout: &Layout, registers: &[&Register]) -> Self {
-        let mut classes = HashMap::default();
-        let mut common_days = Vec::new();
-        let mut counts: Vec<u64> = Vec::new();
-        for (slot, kind) in layout.columns.iter().filter_map(Column::counted) {
-            if kind == Kind::Date {
-                let mut days: HashMap<u64, u32, FixedState> = HashMap::default();
-                let mut total = 0u32;
-                for register in registers {
-                    for row in register.slots.chunks_exact(register.stride.max(1)) {
-                        let day = row.get(slot).copied().unwrap_or_default() & 0xffff;
-                        if day != 0 {
-                            *days.entry(day).or_default() += 1;
-                            total += 1;
-                        }
-                    }
-                }
-                // Four times the share of an ordinary day, and no accident of a small register.
-                let bound = f64::from(total) * 4.0 / 365.25;
-                common_days.extend(days.iter().filter(|&(_, &n)| f64::from(n) > bound && n >= 12).map(|(&day, _)| day));
-                common_days.sort_unstable();
-                common_days.dedup();
-                continue;
-            }
-            counts.clear();
-            for register in registers {
-                let column = register.slots.iter().skip(slot).step_by(register.stride.max(1));
-                counts.extend(column.filter(|&&content| content != 0).map(|content| content & !BUCKET));
-            }
-            counts.sort_unstable();
-            for run in counts.chunk_by(|a, b| a == b) {
-                let (Some(value), class @ 2..) = (run.first(), class_of(run.len())) else { continue };
-                classes.insert(value ^ salt(slot), class);
-            }
+    pub fn count(layout: &Layout, registers: &[&Register], crew: &Crew<'_>) -> Result<Self, Cancelled> {
+        let columns: Vec<(usize, Kind)> = layout.columns.iter().filter_map(Column::counted).collect();
+        let (names, dates): (Vec<_>, Vec<_>) = columns.into_iter().partition(|column| column.1 != Kind::Date);
+        let mut out = Self::default();
+        for (slot, _) in dates {
+            out.common_days.extend(common_days(slot, registers));
         }
-        Self { classes, common_days }
+        out.common_days.sort_unstable();
+        out.common_days.dedup();
+        let counted = crew.each(names.len(), |n| names.get(n).map_or_else(Vec::new, |&(slot, _)| frequent(slot, registers)))?;
+        out.classes.extend(counted.into_iter().flatten());
+        Ok(out)
     }
 
     /// A number that tells two tables apart, whatever the order of their entries.
@@ -431,6 +438,69 @@ impl Frequencies {
     fn is_common_day(&self, date: u64) -> bool {
         self.common_days.binary_search(&(date & 0xffff)).is_ok()
     }
+}
+
+fn values<'r>(slot: usize, registers: &'r [&Register]) -> impl Iterator<Item = u64> + 'r {
+    let column = move |register: &&'r Register| register.slots.iter().skip(slot).step_by(register.stride.max(1)).copied();
+    registers.iter().flat_map(column).filter(|&content| content != 0)
+}
+
+/// Days and months with four times the share of an ordinary day, where that is no accident of a small register.
+fn common_days(slot: usize, registers: &[&Register]) -> Vec<u64> {
+    let mut days = vec![0u32; 1 << 16];
+    let mut total = 0u32;
+    for day in values(slot, registers).map(|date| date & 0xffff).filter(|&day| day != 0) {
+        if let Some(count) = days.get_mut(day as usize) {
+            *count += 1;
+            total += 1;
+        }
+    }
+    let bound = f64::from(total) * 4.0 / 365.25;
+    (0u64..).zip(days).filter(|&(_, n)| f64::from(n) > bound && n >= 12).map(|(day, _)| day).collect()
+}
+
+/// The values that occur more than twice, and the class of their number.
+fn frequent(slot: usize, registers: &[&Register]) -> Vec<(u64, u8)> {
+    // Laid out by their highest bits, then sorted where several share them.
+    let rows: usize = registers.iter().map(|register| register.len()).sum();
+    let bits = (rows / 4).next_power_of_two().clamp(2, 1 << 16).trailing_zeros();
+    let digit = |value: u64| (value >> (64 - bits)) as usize;
+    let mut places = vec![0u32; (1 << bits) + 1];
+    for value in values(slot, registers) {
+        if let Some(place) = places.get_mut(digit(value) + 1) {
+            *place += 1;
+        }
+    }
+    let mut sum = 0;
+    for place in &mut places {
+        sum += *place;
+        *place = sum;
+    }
+    let mut sorted = vec![0u64; sum as usize];
+    for value in values(slot, registers).map(|value| value & !BUCKET) {
+        if let Some(place) = places.get_mut(digit(value)) {
+            if let Some(space) = sorted.get_mut(*place as usize) {
+                *space = value;
+            }
+            *place += 1;
+        }
+    }
+    let mut out = Vec::new();
+    let mut start = 0;
+    for &end in &places {
+        let run = sorted.get_mut(start..end as usize).unwrap_or_default();
+        start = end as usize;
+        if run.len() < 3 {
+            continue;
+        }
+        run.sort_unstable();
+        for equal in run.chunk_by(|a, b| a == b) {
+            if let (Some(value), class @ 2..) = (equal.first(), class_of(equal.len())) {
+                out.push((value ^ salt(slot), class));
+            }
+        }
+    }
+    out
 }
 
 fn salt(slot: usize) -> u64 {

@@ -71,6 +71,16 @@ impl<'a> Crew<'a> {
         Self { threads, cancel: options.cancel }
     }
 
+    /// One thread, which nobody stops.
+    pub fn alone() -> Self {
+        Self { threads: 1, cancel: None }
+    }
+
+    /// How many there are.
+    pub fn threads(&self) -> usize {
+        self.threads.max(1)
+    }
+
     /// Whether to go on.
     pub fn check(&self) -> Result<(), Cancelled> {
         if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) { Err(Cancelled) } else { Ok(()) }
@@ -107,6 +117,20 @@ impl<'a> Crew<'a> {
         let mut done = done.into_inner().unwrap_or_default();
         done.sort_unstable_by_key(|entry| entry.0);
         Ok(done.into_iter().map(|entry| entry.1).collect())
+    }
+
+    /// Does `work` on the pieces of a list, each of whole units, with the number of the first unit.
+    pub fn slices<T: Send>(&self, list: &mut [T], unit: usize, work: impl Fn(usize, &mut [T]) + Sync) {
+        let units = (list.len() / unit.max(1)).div_ceil(self.threads.max(1)).max(1_024);
+        if self.threads <= 1 || list.len() <= units * unit {
+            return work(0, list);
+        }
+        let work = &work;
+        std::thread::scope(|scope| {
+            for (n, piece) in list.chunks_mut(units * unit.max(1)).enumerate() {
+                scope.spawn(move || work(n * units, piece));
+            }
+        });
     }
 
     /// Does `work` for ranges that cover 0..n, the results in order.
@@ -244,10 +268,10 @@ impl Engine {
         tell(Stage::Count);
         let frequencies = match options.model {
             Some(model) => model.frequencies.clone(),
-            None => Frequencies::count(&self.layout, &[left, right]),
+            None => Frequencies::count(&self.layout, &[left, right], &crew)?,
         };
-        left.annotate(&self.layout, &frequencies);
-        right.annotate(&self.layout, &frequencies);
+        left.annotate(&self.layout, &frequencies, &crew);
+        right.annotate(&self.layout, &frequencies, &crew);
         let (left, right) = (&*left, &*right);
         tell(Stage::Block);
         let candidates = block::candidates(&self.plan, left, Some(right), &crew)?;
@@ -257,7 +281,7 @@ impl Engine {
         let (tallies, places) = tally(&patterns.of);
         let mut model = match options.model {
             Some(model) => model.clone(),
-            None => Model::estimate(&self.scheme, &tallies, frequencies),
+            None => Model::estimate(&self.scheme, &tallies, frequencies, &crew),
         };
         let mut stats =
             Stats { left: left.len(), right: right.len(), compared: patterns.of.len(), patterns: tallies.len(), ..Stats::default() };
@@ -267,32 +291,32 @@ impl Engine {
         let adjust = |model: Model, claims: &[Claim], tallies: &[Tally], context: bool| {
             let matched = matched(claims, tallies.len(), model.calibration);
             let expected = matched.iter().sum();
-            model.refit(&self.scheme, tallies, &matched, context).expecting(left.len(), right.len(), total, expected)
+            model.refit(&self.scheme, tallies, &matched, context, &crew).expecting(left.len(), right.len(), total, expected)
         };
         if options.model.is_none() {
             // What the competition settles tells more of the classes than the patterns alone; then what families tell.
-            let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
             model = adjust(model, &claims, &tallies, false);
-            claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
             model.calibration = self.observe(&model, &claims, left, right).fit();
-            if self.layout.family.is_some() {
+            if self.layout.families {
                 self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
                 let (tallies, places) = tally_again(&tallies, &places, &patterns.of);
                 for claim in &mut claims {
                     claim.place = places.get(claim.pair).copied().unwrap_or_default();
                 }
                 model = adjust(model, &claims, &tallies, true);
-                claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+                claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
                 model.calibration = self.observe(&model, &claims, left, right).fit();
             }
             model = model.sealed();
         }
         // From here on a new model and one kept from before do the same.
-        let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
-        if self.layout.family.is_some() {
+        let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
+        if self.layout.families {
             self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
             let (tallies, places) = tally_again(&tallies, &places, &patterns.of);
-            claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
         }
         let same_left = |a: u32, b: u32| self.one_person(&model, left, a, b);
         let ids = |claim: &Claim| (left.id(claim.left), right.id(claim.right));
@@ -329,7 +353,7 @@ impl Engine {
         crew: &Crew<'_>,
     ) -> Result<Patterns, Cancelled> {
         let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
-        let context = self.layout.family.is_some();
+        let context = self.layout.families;
         let parts = crew.chunks(rows, |range| {
             let first = range.start;
             let mut lefts: Vec<u32> = Vec::new();
@@ -440,6 +464,7 @@ impl Engine {
         out
     }
 
+    #[expect(clippy::too_many_arguments, reason = "they are the state of a run")]
     fn settle(
         &self,
         model: &Model,
@@ -448,17 +473,32 @@ impl Engine {
         patterns: &Patterns,
         left: &Register,
         right: &Register,
-    ) -> Vec<Claim> {
-        let weights: Vec<f64> = tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect();
-        let mut claims = Vec::new();
-        for (pair, ((&place, &l), &r)) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights).enumerate() {
-            let weight = weights.get(place as usize).copied().unwrap_or(f64::NEG_INFINITY);
-            if weight > assign::FLOOR {
-                claims.push(Claim { left: l, right: r, pair, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+        crew: &Crew<'_>,
+    ) -> Result<Vec<Claim>, Cancelled> {
+        let mut weights = vec![0.0; tallies.len()];
+        crew.slices(&mut weights, 1, |first, weights| {
+            for (weight, tally) in weights.iter_mut().zip(tallies.iter().skip(first)) {
+                *weight = model.weight(&self.scheme, tally.pattern);
             }
-        }
+        });
+        let pieces = crew.chunks(u32::try_from(left.len()).unwrap_or(u32::MAX), |range| {
+            let bound = |row: u32| patterns.candidates.starts.get(row as usize).copied().unwrap_or_default();
+            let (start, end) = (bound(range.start), bound(range.end));
+            let places = places.get(start..end).unwrap_or_default().iter();
+            let lefts = patterns.lefts.get(start..end).unwrap_or_default();
+            let rights = patterns.candidates.rights.get(start..end).unwrap_or_default();
+            let mut claims = Vec::new();
+            for (pair, ((&place, &l), &r)) in (start..).zip(places.zip(lefts).zip(rights)) {
+                let weight = weights.get(place as usize).copied().unwrap_or(f64::NEG_INFINITY);
+                if weight > assign::FLOOR {
+                    claims.push(Claim { left: l, right: r, pair, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+                }
+            }
+            claims
+        })?;
+        let mut claims = pieces.concat();
         assign::compete(&mut claims, |a, b| self.one_person(model, left, a, b), |a, b| self.one_person(model, right, a, b));
-        claims
+        Ok(claims)
     }
 }
 
