@@ -115,8 +115,10 @@ pub fn compete(claims: &mut [Claim], same_left: impl Fn(u32, u32) -> bool, same_
         _ => None,
     };
     // Candidates of one left row compete unless they are one person's right rows, and the other way round.
-    let by_left = Side::new(claims.iter().map(|claim| claim.left), |a, b| plausible(a, b).is_some_and(|(a, b)| same_right(a.right, b.right)));
-    let by_right = Side::new(claims.iter().map(|claim| claim.right), |a, b| plausible(a, b).is_some_and(|(a, b)| same_left(a.left, b.left)));
+    let by_left =
+        Side::new(claims.iter().map(|claim| claim.left), |a, b| plausible(a, b).is_some_and(|(a, b)| same_right(a.right, b.right)));
+    let by_right =
+        Side::new(claims.iter().map(|claim| claim.right), |a, b| plausible(a, b).is_some_and(|(a, b)| same_left(a.left, b.left)));
     let mut from_left = vec![1.0; claims.len()];
     let mut from_right = vec![1.0; claims.len()];
     let times = |factors: &[f64]| odds.iter().zip(factors).map(|(odds, factor)| odds * factor).collect::<Vec<_>>();

@@ -9,10 +9,12 @@ use std::collections::HashMap;
 
 use super::assign::probability;
 use super::block;
+use super::crew::{Cancelled, Crew};
 use super::family::Support;
+use super::frequencies::Frequencies;
 use super::model::{Model, Tally};
-use super::record::{Frequencies, Register};
-use super::run::{Cancelled, Crew, Engine, Options, Outcome, Pair, Stage, Stats, Zone, tally, tally_again};
+use super::record::Register;
+use super::run::{Engine, Options, Outcome, Pair, Stage, Stats, Zone, tally, tally_again};
 
 /// Above this many rows a cluster is suspicious, and only its compared pairs are given: all pairs would be a million.
 pub const LARGEST: usize = 500;

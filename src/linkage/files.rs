@@ -5,21 +5,20 @@
 //! with or without BOM or Windows-1252, quotes with line breaks inside. It is strict where a register would otherwise be read wrongly:
 //! a quote that is not closed, text behind a closing quote, a row with more or fewer cells than the header, all with their line.
 
+mod blocks;
+
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
+use self::blocks::{BLOCK, Block, Blocks, Cells, Fault, Records, unquoted};
+pub use self::blocks::{COLUMNS, LONGEST};
 use super::normalise::{Normaliser, hash};
 use super::profile::{Field, Kind};
 use super::record::{MOST_ROWS, Register};
 use super::run::{Engine, Outcome};
-
-/// The longest record in bytes; with it the memory of the reader is bounded, also when a quote is never closed.
-pub const LONGEST: usize = 1 << 20;
-/// The most columns of a file.
-pub const COLUMNS: usize = 4_096;
 
 /// A file that cannot be used: where and why.
 #[derive(Debug, thiserror::Error)]
@@ -51,236 +50,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
-/// Bytes that are read, and then taken apart, at a time.
-const BLOCK: usize = 1 << 20;
 /// The id and the most fields a profile may compare.
 const WIDEST: usize = 40;
-
-/// What is wrong with a file, and in which line.
-type Fault = (Option<u64>, String);
-
-/// Whole records of a file, and where they stand.
-#[derive(Default)]
-struct Block {
-    number: usize,
-    line: u64,
-    bytes: Vec<u8>,
-}
-
-/// Cuts a file into blocks.
-struct Blocks<R> {
-    source: R,
-    /// What was read beyond the last block.
-    rest: Vec<u8>,
-    ended: bool,
-    /// The number and the line of the next block.
-    number: usize,
-    line: u64,
-    delimiter: u8,
-}
-
-/// The cells of a record: where they lie in the buffer, and whether quotes must be undone.
-type Cells = Vec<(usize, usize, bool)>;
-
-enum Parsed {
-    Record(usize, u64),
-    NeedMore,
-    Bad(u64, String),
-}
-
-impl<R: Read> Blocks<R> {
-    fn new(source: R) -> Self {
-        Self { source, rest: Vec::new(), ended: false, number: 0, line: 1, delimiter: b',' }
-    }
-
-    /// Reads on until `rest` has so many bytes or the file ends.
-    fn fill(&mut self, wanted: usize) -> std::io::Result<()> {
-        let missing = wanted.saturating_sub(self.rest.len());
-        self.rest.reserve(missing);
-        let read = self.source.by_ref().take(missing as u64).read_to_end(&mut self.rest)?;
-        self.ended |= read < missing;
-        Ok(())
-    }
-
-    /// The next records; `None` at the end. `used` gives its memory for them.
-    fn next(&mut self, used: Vec<u8>) -> Result<Option<Block>, Fault> {
-        let mut wanted = BLOCK;
-        loop {
-            self.fill(wanted).map_err(|error| (None, error.to_string()))?;
-            let whole = self.whole();
-            if whole == 0 && !self.ended {
-                // Not one record is whole.
-                if self.rest.len() > LONGEST {
-                    let hint = if self.rest.contains(&b'"') { "; a quote is probably not closed" } else { "" };
-                    return Err((Some(self.line), format!("a record is longer than {LONGEST} bytes{hint}")));
-                }
-                wanted = self.rest.len() + BLOCK;
-                continue;
-            }
-            if whole == 0 {
-                return Ok(None);
-            }
-            let mut bytes = used;
-            bytes.clear();
-            bytes.extend_from_slice(self.rest.get(whole..).unwrap_or_default());
-            std::mem::swap(&mut bytes, &mut self.rest);
-            bytes.truncate(whole);
-            let block = Block { number: self.number, line: self.line, bytes };
-            self.number += 1;
-            self.line += memchr::memchr_iter(b'\n', &block.bytes).count() as u64;
-            return Ok(Some(block));
-        }
-    }
-
-    /// How much of `rest` is whole records. What cannot be parsed is left to who takes the block apart.
-    fn whole(&self) -> usize {
-        if self.ended {
-            return self.rest.len();
-        }
-        if memchr::memchr(b'"', &self.rest).is_none() {
-            return memchr::memrchr(b'\n', &self.rest).map_or(0, |last| last + 1);
-        }
-        let mut cells = Cells::new();
-        let mut at = 0;
-        loop {
-            let rest = self.rest.get(at..).unwrap_or_default();
-            match rest.first() {
-                Some(b'\n' | b'\r') => at += 1,
-                _ => match parse(rest, self.delimiter, false, &mut cells) {
-                    Parsed::Record(length, _) => at += length,
-                    Parsed::NeedMore => return at,
-                    Parsed::Bad(..) => return self.rest.len(),
-                },
-            }
-        }
-    }
-}
-
-/// Takes a block apart.
-struct Records<'b> {
-    rest: &'b [u8],
-    line: u64,
-    delimiter: u8,
-}
-
-impl<'b> Records<'b> {
-    /// The next record's line, text and cells; `None` at the end. Empty lines are passed over.
-    fn next(&mut self, cells: &mut Cells) -> Result<Option<(u64, &'b [u8])>, Fault> {
-        while let Some(blank) = self.rest.first().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-            self.line += u64::from(*blank == b'\n');
-            self.rest = self.rest.get(1..).unwrap_or_default();
-        }
-        if self.rest.is_empty() {
-            return Ok(None);
-        }
-        match parse(self.rest, self.delimiter, true, cells) {
-            Parsed::Record(length, lines) => {
-                let (record, line) = (self.rest, self.line);
-                self.rest = self.rest.get(length..).unwrap_or_default();
-                self.line += lines;
-                Ok(Some((line, record)))
-            }
-            Parsed::NeedMore => Err((Some(self.line), "the record is cut short".to_owned())),
-            Parsed::Bad(lines, message) => Err((Some(self.line + lines), message)),
-        }
-    }
-}
-
-/// A cell as bytes, doubled quotes undone.
-fn unquoted(record: &[u8], (start, end, doubled): (usize, usize, bool)) -> Cow<'_, [u8]> {
-    let bytes = record.get(start..end).unwrap_or_default();
-    if !doubled {
-        return Cow::Borrowed(bytes);
-    }
-    let mut out = Vec::with_capacity(bytes.len());
-    let mut skip = false;
-    for &byte in bytes {
-        if byte == b'"' && !skip {
-            skip = true;
-            continue;
-        }
-        skip = false;
-        out.push(byte);
-    }
-    Cow::Owned(out)
-}
-
-/// Reads one record at the beginning of `rest`: its length and the number of lines it covers.
-fn parse(rest: &[u8], delimiter: u8, ended: bool, cells: &mut Cells) -> Parsed {
-    cells.clear();
-    let mut at = 0;
-    let mut lines = 0;
-    loop {
-        if cells.len() > COLUMNS {
-            return Parsed::Bad(lines, format!("more than {COLUMNS} columns"));
-        }
-        let here = rest.get(at..).unwrap_or_default();
-        if here.first() == Some(&b'"') {
-            let opened = lines;
-            let start = at + 1;
-            let mut doubled = false;
-            let mut end = start;
-            loop {
-                let Some(next) = memchr::memchr2(b'"', b'\n', rest.get(end..).unwrap_or_default()) else {
-                    return if ended {
-                        Parsed::Bad(opened, "a quote is opened here and never closed".to_owned())
-                    } else {
-                        Parsed::NeedMore
-                    };
-                };
-                end += next;
-                if rest.get(end) == Some(&b'\n') {
-                    lines += 1;
-                    end += 1;
-                    continue;
-                }
-                match rest.get(end + 1) {
-                    Some(b'"') => {
-                        doubled = true;
-                        end += 2;
-                    }
-                    None if !ended => return Parsed::NeedMore,
-                    _ => break,
-                }
-            }
-            cells.push((start, end, doubled));
-            at = end + 1;
-            match rest.get(at) {
-                Some(&byte) if byte == delimiter => at += 1,
-                Some(b'\n') => return Parsed::Record(at + 1, lines + 1),
-                Some(b'\r') => match rest.get(at + 1) {
-                    Some(b'\n') => return Parsed::Record(at + 2, lines + 1),
-                    None if ended => return Parsed::Record(at + 1, lines),
-                    None => return Parsed::NeedMore,
-                    Some(_) => return Parsed::Bad(lines, "text behind a closing quote".to_owned()),
-                },
-                None if ended => return Parsed::Record(at, lines),
-                None => return Parsed::NeedMore,
-                Some(_) => return Parsed::Bad(lines, format!("text behind a closing quote; the quote was opened on line +{opened}")),
-            }
-            continue;
-        }
-        match memchr::memchr2(delimiter, b'\n', here) {
-            Some(length) if rest.get(at + length) == Some(&b'\n') => {
-                let end = at + length;
-                let cut = if end > at && rest.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
-                cells.push((at, cut, false));
-                return Parsed::Record(end + 1, lines + 1);
-            }
-            Some(length) => {
-                cells.push((at, at + length, false));
-                at += length + 1;
-            }
-            None if ended => {
-                let end = rest.len();
-                let cut = if end > at && rest.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
-                cells.push((at, cut, false));
-                return Parsed::Record(end, lines);
-            }
-            None => return Parsed::NeedMore,
-        }
-    }
-}
 
 /// Text as UTF-8, or, where it is not, as Windows-1252.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
@@ -314,8 +85,7 @@ impl<'e> Part<'e> {
         let plain = all.len() == block.bytes.len();
         let mut records = Records { rest: &block.bytes, line: block.line, delimiter };
         let mut cells = Cells::new();
-        loop {
-            let Some((line, record)) = records.next(&mut cells)? else { break };
+        while let Some((line, record)) = records.next(&mut cells)? {
             let at = block.bytes.len() - record.len();
             if cells.len() != headers {
                 return Err((Some(line), format!("{} cells, but the header has {headers}", cells.len())));
@@ -601,6 +371,51 @@ mod tests {
             let pattern = engine().pattern(&plain.register, 0, &read.register, 0);
             assert_eq!(pattern, engine().pattern(&plain.register, 0, &plain.register, 0), "{}", String::from_utf8_lossy(other));
         }
+    }
+
+    /// Some blocks of rows, quotes and line breaks among them.
+    fn many(rows: usize) -> Vec<u8> {
+        let mut text = b"id,nik,nama,alamat,id keluarga p3ke\n".to_vec();
+        for n in 0..rows {
+            let street = if n % 7 == 0 { "\"JL \"\"X\"\",\nNO 5\"".to_owned() } else { format!("JALAN KARET NOMOR {}", n % 40) };
+            text.extend(format!("P{n:07},62020144061{:05},SITI {} NURHALIZA,{street},K{}\n", n % 99_991, n % 977, n / 4).into_bytes());
+        }
+        text
+    }
+
+    #[test]
+    fn threads_change_nothing_that_is_read() {
+        let text = many(40_000);
+        assert!(text.len() > 2 * BLOCK);
+        let engine = engine();
+        let one = read_bytes(&text, 1).unwrap();
+        for threads in [2, 3] {
+            let other = read_bytes(&text, threads).unwrap();
+            assert_eq!((other.register.len(), &other.notes), (40_000, &one.notes));
+            for row in (0..40_000).step_by(61) {
+                assert_eq!(other.register.id(row), one.register.id(row));
+                assert_eq!(
+                    engine.pattern(&other.register, row, &one.register, row),
+                    engine.pattern(&one.register, row, &one.register, row)
+                );
+                let (a, b) = (other.register.family(&engine.layout, row), one.register.family(&engine.layout, row));
+                assert!(a == b && a != 0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_fault_is_told_whoever_finds_it() {
+        let mut text = many(60_000);
+        let lines = text.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        text.extend_from_slice(b"P,1\n");
+        text.extend(many(30_000).split_off(45));
+        text.extend_from_slice(b"Q,\"1");
+        for threads in [1, 2, 4] {
+            assert_eq!(read_bytes(&text, threads).unwrap_err().line, Some(lines + 1));
+        }
+        let twice = [many(30_000), b"P0000007,,A,,\n".to_vec()].concat();
+        assert!(read_bytes(&twice, 2).unwrap_err().to_string().contains("the id P0000007 stands on several rows"));
     }
 
     #[test]

@@ -6,10 +6,11 @@
 
 use super::assign::{self, Claim, probability};
 use super::block::Keys;
+use super::crew::Crew;
 use super::model::Model;
 use super::normalise::Normaliser;
 use super::record::Register;
-use super::run::{Crew, Engine, Pair, Zone};
+use super::run::{Engine, Pair, Zone};
 
 /// A register that grows and can be asked.
 #[derive(Debug)]

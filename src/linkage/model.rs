@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::Calibration;
 use super::compare::{Rule, Scheme};
-use super::record::Frequencies;
-use super::run::Crew;
+use super::crew::Crew;
+use super::frequencies::Frequencies;
 
 /// Number of classes: the first [`MATCHES`] are of one person.
 pub const CLASSES: usize = 8;

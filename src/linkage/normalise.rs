@@ -7,13 +7,13 @@
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
-use serde::Deserialize;
 use std::collections::HashMap;
 use unicode_normalization::UnicodeNormalization;
 
 mod codes;
+mod spelling;
 
-use super::profile::ProfileError;
+pub use self::spelling::Spelling;
 pub use codes::{count_code, date_code, digits_of, number_code, plain_code, sex_code};
 
 /// The longest word that is kept, in letters; what follows is cut.
@@ -38,138 +38,6 @@ pub fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tables {
-    nulls: Vec<String>,
-    titles: Vec<String>,
-    dotted: Vec<String>,
-    connectors: Vec<String>,
-    weak: Vec<String>,
-    noise: Vec<String>,
-    folds: Vec<(String, String)>,
-    endings: Vec<(String, String)>,
-    first: HashMap<String, String>,
-    forms: HashMap<String, Vec<String>>,
-}
-
-type Set = std::collections::HashSet<Vec<u8>, FixedState>;
-type Map = HashMap<Vec<u8>, Vec<u8>, FixedState>;
-
-/// The spelling tables of a profile, ready for use.
-#[derive(Debug, Clone)]
-pub struct Spelling {
-    nulls: Set,
-    /// The lengths that a null word may have, as bits, per first letter: nearly every cell is decided by this table.
-    null_lengths: Vec<u32>,
-    titles: Set,
-    dotted: Set,
-    connectors: Set,
-    weak: Set,
-    noise: Set,
-    /// By the letter that they begin with.
-    folds: Vec<Vec<(Vec<u8>, Vec<u8>)>>,
-    endings: Vec<(Vec<u8>, Vec<u8>)>,
-    first: Map,
-    forms: Map,
-}
-
-impl Spelling {
-    /// The shipped tables of that name, or tables given as TOML text.
-    pub fn load(name: &str) -> Result<Self, ProfileError> {
-        let text = match name {
-            "indonesian" => include_str!("../../data/linkage/spelling-indonesian.toml"),
-            "neutral" => include_str!("../../data/linkage/spelling-neutral.toml"),
-            text if text.contains('=') => text,
-            other => return Err(ProfileError(format!("no spelling tables are called {other}; there are: indonesian, neutral"))),
-        };
-        let tables: Tables = toml::from_str(text).map_err(|error| ProfileError(format!("spelling tables: {}", error.message())))?;
-        let set = |list: Vec<String>| list.iter().map(|word| codes(word)).collect::<Set>();
-        let rules = |list: Vec<(String, String)>| {
-            let mut rules: Vec<_> = list.iter().map(|(from, to)| (codes(from), codes(to))).filter(|(from, _)| !from.is_empty()).collect();
-            // The longest rule wins, whatever the order of the table.
-            rules.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.cmp(b)));
-            rules
-        };
-        let mut forms = Map::default();
-        for (to, from) in &tables.forms {
-            for word in from {
-                forms.insert(codes(word), codes(to));
-            }
-        }
-        let nulls: Set = tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect();
-        let mut null_lengths = vec![0u32; 256];
-        for word in &nulls {
-            let lengths = word.first().and_then(|&first| null_lengths.get_mut(usize::from(first)));
-            if let Some(lengths) = lengths {
-                *lengths |= 1 << word.len().min(31);
-            }
-        }
-        let mut folds = vec![Vec::new(); 64];
-        for rule in rules(tables.folds) {
-            if let Some(own) = rule.0.first().and_then(|&letter| folds.get_mut(usize::from(letter))) {
-                own.push(rule);
-            }
-        }
-        Ok(Self {
-            nulls,
-            null_lengths,
-            titles: set(tables.titles),
-            dotted: set(tables.dotted),
-            connectors: set(tables.connectors),
-            weak: set(tables.weak),
-            noise: set(tables.noise),
-            folds,
-            endings: rules(tables.endings),
-            first: tables.first.iter().map(|(from, to)| (codes(from), codes(to))).collect(),
-            forms,
-        })
-    }
-
-    /// Whether a cell says "unknown", in a word or by being empty.
-    pub fn is_null(&self, cell: &str) -> bool {
-        let cell = cell.as_bytes().trim_ascii();
-        let Some(first) = cell.first().map(u8::to_ascii_uppercase) else { return true };
-        if self.null_lengths.get(usize::from(first)).copied().unwrap_or_default() & (1 << cell.len().min(31)) == 0 {
-            return false;
-        }
-        let mut short = [0u8; 31];
-        let Some(space) = short.get_mut(..cell.len()) else { return false };
-        for (to, from) in space.iter_mut().zip(cell) {
-            *to = from.to_ascii_uppercase();
-        }
-        self.nulls.contains(&*space)
-    }
-
-    /// A word as pronounced: old spellings, transliterations and doubled letters folded together.
-    pub fn fold(&self, word: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(word.len());
-        let mut rest = word;
-        while let Some((&letter, tail)) = rest.split_first() {
-            let rule = self.folds.get(usize::from(letter)).and_then(|own| own.iter().find(|(from, _)| rest.starts_with(from)));
-            let (piece, next) = match rule {
-                Some((from, to)) => (to.as_slice(), rest.get(from.len()..).unwrap_or_default()),
-                None => (std::slice::from_ref(&letter), tail),
-            };
-            for &code in piece {
-                // Doubled digits are not a matter of spelling.
-                if out.last() != Some(&code) || code > 26 {
-                    out.push(code);
-                }
-            }
-            rest = next;
-        }
-        for (from, to) in &self.endings {
-            if out.len() > from.len() + 2 && out.ends_with(from) {
-                out.truncate(out.len() - from.len());
-                out.extend_from_slice(to);
-                break;
-            }
-        }
-        out
-    }
 }
 
 /// The letter codes of a text, everything that is neither letter nor digit left out.
@@ -267,10 +135,10 @@ pub struct Words {
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     spelling: &'a Spelling,
-    /// Words by their letters, six bits each.
-    words: HashMap<u128, u32, FixedState>,
+    /// Words by the hash of their letters.
+    words: HashMap<u64, u32, FixedState>,
     /// The words met last, by place: a small table that nearly always answers before the large one is asked.
-    recent: Vec<(u128, u32)>,
+    recent: Vec<(u64, u32)>,
     known: Vec<Word>,
     heads: Vec<Head>,
     names: Classes,
@@ -290,7 +158,7 @@ const REMEMBERED: usize = 250_000;
 /// tables stay in the cache. Few names come again, but streets do.
 const CELLS: [usize; 2] = [1 << 12, 1 << 14];
 /// Places for the words met last, a power of two.
-const RECENT: usize = 1 << 12;
+const RECENT: usize = 1 << 13;
 /// Cells to ask for before it pays to remember any.
 const FEW: usize = 1_000;
 
@@ -339,6 +207,11 @@ impl<'a> Normaliser<'a> {
         self.spelling.is_null(cell)
     }
 
+    /// Asks for what is remembered of a cell, so that it is near when it is recalled.
+    pub(super) fn foresee(&self, column: usize, key: u64) -> u64 {
+        self.cells.get(column).and_then(|table| table.get(key as usize & table.len().wrapping_sub(1))).map_or(0, |known| known.0)
+    }
+
     /// What a cell of a column became when it was met before. Mothers, places and streets come again and again.
     pub(super) fn recall(&mut self, column: usize, key: u64) -> Option<[u64; 3]> {
         self.asked += 1;
@@ -370,23 +243,24 @@ impl<'a> Normaliser<'a> {
         if key == 0 {
             return None;
         }
-        let place = (mix(key as u64 ^ (key >> 64) as u64) as usize) & (RECENT - 1);
+        let hash = mix(key as u64 ^ mix((key >> 64) as u64 ^ 0x77));
+        let place = hash as usize & (RECENT - 1);
         if let Some((known, id)) = self.recent.get(place)
-            && *known == key
+            && *known == hash
         {
             return Some(*id);
         }
-        let id = self.words.get(&key).copied().unwrap_or_else(|| self.learn(key));
+        let id = self.words.get(&hash).copied().unwrap_or_else(|| self.learn(hash, key));
         if self.recent.is_empty() && self.asked >= FEW {
             self.recent = vec![(0, 0); RECENT];
         }
         if let Some(recent) = self.recent.get_mut(place) {
-            *recent = (key, id);
+            *recent = (hash, id);
         }
         Some(id)
     }
 
-    fn learn(&mut self, key: u128) -> u32 {
+    fn learn(&mut self, hash: u64, key: u128) -> u32 {
         let spelling = self.spelling;
         let mut letters: Vec<u8> = Vec::with_capacity(WORD);
         let mut rest = key;
@@ -417,7 +291,7 @@ impl<'a> Normaliser<'a> {
         }
         let id = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         self.known.push(word);
-        self.words.insert(key, id);
+        self.words.insert(hash, id);
         id
     }
 

@@ -35,6 +35,9 @@ pub enum Kind {
     Number,
 }
 
+/// The most fields a profile may have beside the id.
+pub const MOST_FIELDS: usize = 32;
+
 /// One column of the profile.
 #[derive(Debug, Clone)]
 pub struct Field {
@@ -159,8 +162,8 @@ impl Profile {
         if self.fields.len() < 2 {
             return fail("there is nothing to compare but the id".to_owned());
         }
-        if self.fields.len() > 33 {
-            return fail("at most 32 fields can be compared".to_owned());
+        if self.fields.len() > MOST_FIELDS + 1 {
+            return fail(format!("at most {MOST_FIELDS} fields can be compared"));
         }
         for (n, field) in self.fields.iter().enumerate() {
             if self.fields.iter().take(n).any(|other| other.key == field.key) {

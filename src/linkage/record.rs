@@ -3,12 +3,10 @@
 //! A pair is compared by reading two rows that each lie in two or three cache lines; that, not arithmetic, is what a register of half a
 //! million rows costs. A record takes 8 bytes per slot (17 slots with the Indonesian profile), its words about 60, its id about 20.
 
-use foldhash::fast::FixedState;
-use std::collections::HashMap;
-
+use super::crew::Crew;
+use super::frequencies::Frequencies;
 use super::normalise::{self, LETTERS, Normaliser, Spelling, WORDS, Words};
-use super::profile::{Field, Kind, Profile, ProfileError};
-use super::run::{Cancelled, Crew};
+use super::profile::{Field, Kind, MOST_FIELDS, Profile, ProfileError};
 
 /// The most rows of one register; rows are counted in 32 bits.
 pub const MOST_ROWS: usize = u32::MAX as usize - 1;
@@ -189,6 +187,11 @@ impl Register {
         self.slots.get(n as usize * self.stride + slot).copied().unwrap_or_default()
     }
 
+    /// The rows one after another, as slots.
+    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
+        self.slots.chunks_exact(self.stride.max(1))
+    }
+
     /// What the members of a record's family have in common, a number that means nothing in another register; 0 where it is not known.
     pub fn family(&self, layout: &Layout, n: u32) -> u64 {
         match self.groups.get(n as usize) {
@@ -211,18 +214,28 @@ impl Register {
         self.id_ends.push(self.ids.len() as u64);
         let start = self.slots.len();
         self.slots.resize(start + self.stride, 0);
-        for (place, (column, cell)) in layout.columns.iter().zip(values).enumerate() {
+        // The tables of cells met before are larger than the nearest cache, so all are asked before any is waited for.
+        let mut keys = [0u64; MOST_FIELDS];
+        let mut early = 0;
+        for (place, ((column, cell), key)) in layout.columns.iter().zip(values).zip(&mut keys).enumerate() {
+            if column.reference().is_some() {
+                *key = normalise::hash(cell.as_bytes(), 6);
+                early ^= normaliser.foresee(place, *key);
+            }
+        }
+        std::hint::black_box(early);
+        for (place, ((column, cell), key)) in layout.columns.iter().zip(values).zip(keys).enumerate() {
             if cell.is_empty() || normaliser.is_null(cell) {
                 continue;
             }
             let content: [u64; 3];
             let used = match column.kind {
                 Kind::PersonName | Kind::GivenName | Kind::Surname => {
-                    content = self.words(normaliser, place, cell, true);
+                    content = self.words(normaliser, place, key, cell, true);
                     3
                 }
                 Kind::Place | Kind::Text => {
-                    content = self.words(normaliser, place, cell, false);
+                    content = self.words(normaliser, place, key, cell, false);
                     2
                 }
                 Kind::FamilyGroup => {
@@ -256,8 +269,7 @@ impl Register {
     }
 
     /// The slots of a cell of words; of a cell met before, those it had, so that its words stand in the arena once.
-    fn words(&mut self, normaliser: &mut Normaliser<'_>, place: usize, cell: &str, name: bool) -> [u64; 3] {
-        let key = normalise::hash(cell.as_bytes(), 6);
+    fn words(&mut self, normaliser: &mut Normaliser<'_>, place: usize, key: u64, cell: &str, name: bool) -> [u64; 3] {
         if let Some(known) = normaliser.recall(place, key) {
             return known;
         }
@@ -326,7 +338,7 @@ impl Register {
         };
         std::thread::scope(|scope| {
             // Memory that is touched for the first time is slow, so the threads share it out.
-            let mut shares: Vec<Vec<(&mut [u64], &[u64], u64)>> = parts.iter().map(|_| Vec::new()).collect();
+            let mut shares: Vec<Vec<Moved<'_>>> = parts.iter().map(|_| Vec::new()).collect();
             let mut space = out.slots.as_mut_slice();
             let total = space.len();
             for (_, part, moved, rows) in &order {
@@ -380,6 +392,9 @@ impl Register {
     }
 }
 
+/// Room for rows, the rows that go there, and how far the place of their words moves.
+type Moved<'a> = (&'a mut [u64], &'a [u64], u64);
+
 impl Column {
     /// The slot that points into the arena.
     pub fn reference(&self) -> Option<usize> {
@@ -397,125 +412,6 @@ impl Column {
             Kind::Place | Kind::Text | Kind::Date => Some((self.slot, self.kind)),
             _ => None,
         }
-    }
-}
-
-/// How often names, places and days occur in both registers together: the more often, the less an agreement tells.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Frequencies {
-    /// Values (hash, with its slot mixed in) that occur more than twice, and the class of their number.
-    classes: HashMap<u64, u8, FixedState>,
-    /// Days and months (`month << 8 | day`) on which far more people are born than can be.
-    common_days: Vec<u64>,
-}
-
-impl Frequencies {
-    /// Counts in all of the given registers together.
-    pub fn count(layout: &Layout, registers: &[&Register], crew: &Crew<'_>) -> Result<Self, Cancelled> {
-        let columns: Vec<(usize, Kind)> = layout.columns.iter().filter_map(Column::counted).collect();
-        let (names, dates): (Vec<_>, Vec<_>) = columns.into_iter().partition(|column| column.1 != Kind::Date);
-        let mut out = Self::default();
-        for (slot, _) in dates {
-            out.common_days.extend(common_days(slot, registers));
-        }
-        out.common_days.sort_unstable();
-        out.common_days.dedup();
-        let counted = crew.each(names.len(), |n| names.get(n).map_or_else(Vec::new, |&(slot, _)| frequent(slot, registers)))?;
-        out.classes.extend(counted.into_iter().flatten());
-        Ok(out)
-    }
-
-    /// A number that tells two tables apart, whatever the order of their entries.
-    pub fn digest(&self) -> u64 {
-        let values = self.classes.iter().map(|(value, class)| normalise::mix(value ^ u64::from(*class)));
-        values.chain(self.common_days.iter().map(|day| normalise::mix(day + 1))).fold(0, u64::wrapping_add)
-    }
-
-    fn bucket(&self, slot: usize, content: u64) -> u64 {
-        self.classes.get(&((content & !BUCKET) ^ salt(slot))).copied().map_or(1, u64::from)
-    }
-
-    fn is_common_day(&self, date: u64) -> bool {
-        self.common_days.binary_search(&(date & 0xffff)).is_ok()
-    }
-}
-
-fn values<'r>(slot: usize, registers: &'r [&Register]) -> impl Iterator<Item = u64> + 'r {
-    let column = move |register: &&'r Register| register.slots.iter().skip(slot).step_by(register.stride.max(1)).copied();
-    registers.iter().flat_map(column).filter(|&content| content != 0)
-}
-
-/// Days and months with four times the share of an ordinary day, where that is no accident of a small register.
-fn common_days(slot: usize, registers: &[&Register]) -> Vec<u64> {
-    let mut days = vec![0u32; 1 << 16];
-    let mut total = 0u32;
-    for day in values(slot, registers).map(|date| date & 0xffff).filter(|&day| day != 0) {
-        if let Some(count) = days.get_mut(day as usize) {
-            *count += 1;
-            total += 1;
-        }
-    }
-    let bound = f64::from(total) * 4.0 / 365.25;
-    (0u64..).zip(days).filter(|&(_, n)| f64::from(n) > bound && n >= 12).map(|(day, _)| day).collect()
-}
-
-/// The values that occur more than twice, and the class of their number.
-fn frequent(slot: usize, registers: &[&Register]) -> Vec<(u64, u8)> {
-    // Laid out by their highest bits, then sorted where several share them.
-    let rows: usize = registers.iter().map(|register| register.len()).sum();
-    let bits = (rows / 4).next_power_of_two().clamp(2, 1 << 16).trailing_zeros();
-    let digit = |value: u64| (value >> (64 - bits)) as usize;
-    let mut places = vec![0u32; (1 << bits) + 1];
-    for value in values(slot, registers) {
-        if let Some(place) = places.get_mut(digit(value) + 1) {
-            *place += 1;
-        }
-    }
-    let mut sum = 0;
-    for place in &mut places {
-        sum += *place;
-        *place = sum;
-    }
-    let mut sorted = vec![0u64; sum as usize];
-    for value in values(slot, registers).map(|value| value & !BUCKET) {
-        if let Some(place) = places.get_mut(digit(value)) {
-            if let Some(space) = sorted.get_mut(*place as usize) {
-                *space = value;
-            }
-            *place += 1;
-        }
-    }
-    let mut out = Vec::new();
-    let mut start = 0;
-    for &end in &places {
-        let run = sorted.get_mut(start..end as usize).unwrap_or_default();
-        start = end as usize;
-        if run.len() < 3 {
-            continue;
-        }
-        run.sort_unstable();
-        for equal in run.chunk_by(|a, b| a == b) {
-            if let (Some(value), class @ 2..) = (equal.first(), class_of(equal.len())) {
-                out.push((value ^ salt(slot), class));
-            }
-        }
-    }
-    out
-}
-
-fn salt(slot: usize) -> u64 {
-    normalise::mix(slot as u64 + 77) & !BUCKET
-}
-
-/// 1 for a value that occurs at most twice (once in each register), then one more for each factor of four.
-fn class_of(count: usize) -> u8 {
-    match count {
-        0..=2 => 1,
-        3..=8 => 2,
-        9..=32 => 3,
-        33..=128 => 4,
-        129..=512 => 5,
-        _ => 6,
     }
 }
 

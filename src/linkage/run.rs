@@ -1,7 +1,6 @@
 //! A whole run: frequencies, candidates, patterns, estimation, competition, family context, zones.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
@@ -10,11 +9,13 @@ use super::assign::{self, Claim, probability};
 use super::block::{self, Candidates, Plan};
 use super::calibrate::{Calibration, Observed};
 use super::compare::{Memo, Scheme};
+use super::crew::{Cancelled, Crew};
 use super::family::Support;
+use super::frequencies::Frequencies;
 use super::model::{CONTEXT, Model, Tally};
 use super::normalise::Normaliser;
 use super::profile::{Profile, ProfileError};
-use super::record::{Frequencies, Layout, Register};
+use super::record::{Layout, Register};
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +32,6 @@ pub enum Stage {
     Decide,
 }
 
-/// The run was told to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the run was cancelled")]
-pub struct Cancelled;
-
 /// How to run.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
@@ -49,98 +45,8 @@ pub struct Options<'a> {
     pub model: Option<&'a Model>,
 }
 
-/// Threads that share out pieces of work.
-pub struct Crew<'a> {
-    threads: usize,
-    cancel: Option<&'a AtomicBool>,
-}
-
-/// Rows a thread takes at a time; fixed, so that the pieces do not depend on the number of threads.
-pub(super) const PIECE: u32 = 8_192;
-
 /// Pairs whose rows are fetched together before they are compared.
 const WINDOW: usize = 32;
-
-impl<'a> Crew<'a> {
-    /// A crew for these options.
-    pub fn new(options: &Options<'a>) -> Self {
-        let threads = match options.threads {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            n => n,
-        };
-        Self { threads, cancel: options.cancel }
-    }
-
-    /// One thread, which nobody stops.
-    pub fn alone() -> Self {
-        Self { threads: 1, cancel: None }
-    }
-
-    /// How many there are.
-    pub fn threads(&self) -> usize {
-        self.threads.max(1)
-    }
-
-    /// Whether to go on.
-    pub fn check(&self) -> Result<(), Cancelled> {
-        if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) { Err(Cancelled) } else { Ok(()) }
-    }
-
-    /// Does `work` for 0..n, the results in order.
-    pub fn each<T: Send>(&self, n: usize, work: impl Fn(usize) -> T + Sync) -> Result<Vec<T>, Cancelled> {
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::with_capacity(n));
-        let labour = || {
-            let mut own = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                if at >= n || self.check().is_err() {
-                    break;
-                }
-                own.push((at, work(at)));
-            }
-            if let Ok(mut done) = done.lock() {
-                done.append(&mut own);
-            }
-        };
-        if self.threads <= 1 || n <= 1 {
-            labour();
-        } else {
-            std::thread::scope(|scope| {
-                for _ in 1..self.threads.min(n) {
-                    scope.spawn(labour);
-                }
-                labour();
-            });
-        }
-        self.check()?;
-        let mut done = done.into_inner().unwrap_or_default();
-        done.sort_unstable_by_key(|entry| entry.0);
-        Ok(done.into_iter().map(|entry| entry.1).collect())
-    }
-
-    /// Does `work` on the pieces of a list, each of whole units, with the number of the first unit.
-    pub fn slices<T: Send>(&self, list: &mut [T], unit: usize, work: impl Fn(usize, &mut [T]) + Sync) {
-        let units = (list.len() / unit.max(1)).div_ceil(self.threads.max(1)).max(1_024);
-        if self.threads <= 1 || list.len() <= units * unit {
-            return work(0, list);
-        }
-        let work = &work;
-        std::thread::scope(|scope| {
-            for (n, piece) in list.chunks_mut(units * unit.max(1)).enumerate() {
-                scope.spawn(move || work(n * units, piece));
-            }
-        });
-    }
-
-    /// Does `work` for ranges that cover 0..n, the results in order.
-    pub fn chunks<T: Send>(&self, n: u32, work: impl Fn(std::ops::Range<u32>) -> T + Sync) -> Result<Vec<T>, Cancelled> {
-        self.each(n.div_ceil(PIECE) as usize, |piece| {
-            let start = u32::try_from(piece).unwrap_or(u32::MAX).saturating_mul(PIECE);
-            work(start..start.saturating_add(PIECE).min(n))
-        })
-    }
-}
 
 /// What is to be done with a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -587,4 +493,21 @@ pub(super) fn tally(patterns: &[u64]) -> (Vec<Tally>, Vec<u32>) {
     }
     tallies.sort_unstable_by_key(|tally| tally.pattern);
     (tallies, places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tallies_with_context_are_those_counted_anew() {
+        let plain: Vec<u64> = (0..5_000u64).map(|n| (n * n * 7) % 911).collect();
+        let (tallies, places) = tally(&plain);
+        let patterns: Vec<u64> = plain.iter().zip(0u64..).map(|(pattern, n)| pattern | ((n * 31 / 7) % 4) << CONTEXT).collect();
+        let (anew, again) = (tally(&patterns), tally_again(&tallies, &places, &patterns));
+        let flat = |list: &[Tally]| list.iter().map(|tally| (tally.pattern, tally.pairs)).collect::<Vec<_>>();
+        assert_eq!(flat(&anew.0), flat(&again.0));
+        assert_eq!(anew.1, again.1);
+        assert!(anew.0.len() > tallies.len());
+    }
 }
