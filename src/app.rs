@@ -170,7 +170,8 @@ fn start_background(services: &Arc<Services>, stopped: &watch::Receiver<bool>) -
         let (services, stop) = (services.clone(), stopped.clone());
         async move { sweep(&services, stop).await }
     };
-    vec![tokio::spawn(reads), queue(), queue(), tokio::spawn(sweeps)]
+    let comparing = features::matching::compare_at_once(services.clone(), stopped.clone());
+    vec![tokio::spawn(reads), queue(), queue(), tokio::spawn(sweeps), tokio::spawn(comparing)]
 }
 
 /// Forgets old idempotency keys, old sessions and quiet callers, and clears up after imports that nobody will finish.

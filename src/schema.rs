@@ -273,6 +273,14 @@ diesel::table! {
 }
 
 diesel::table! {
+    match_queue (member_id) {
+        member_id -> Uuid,
+        region_code -> Text,
+        queued_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     match_results (run_id, statement_id, ordinal) {
         run_id -> Uuid,
         statement_id -> Uuid,
@@ -356,6 +364,26 @@ diesel::table! {
         people -> Nullable<Int8>,
         families -> Nullable<Int8>,
         source -> Text,
+    }
+}
+
+diesel::table! {
+    possible_duplicates (id) {
+        id -> Uuid,
+        region_code -> Text,
+        one_id -> Uuid,
+        other_id -> Uuid,
+        weight -> Float8,
+        probability -> Float8,
+        zone -> Text,
+        terms -> Jsonb,
+        model -> Text,
+        state -> Text,
+        reason -> Nullable<Text>,
+        dismissed_by -> Nullable<Uuid>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -552,6 +580,7 @@ diesel::joinable!(match_decisions -> regions (region_code));
 diesel::joinable!(match_pairs -> matching_runs (run_id));
 diesel::joinable!(match_pairs -> members (right_member_id));
 diesel::joinable!(match_pairs -> regions (region_code));
+diesel::joinable!(match_queue -> members (member_id));
 diesel::joinable!(match_results -> match_pairs (pair_id));
 diesel::joinable!(match_results -> matching_runs (run_id));
 diesel::joinable!(match_results -> members (stranger_member_id));
@@ -562,6 +591,8 @@ diesel::joinable!(matching_runs -> jobs (job_id));
 diesel::joinable!(matching_runs -> regions (region_code));
 diesel::joinable!(members -> beneficiaries (beneficiary_id));
 diesel::joinable!(populations -> regions (region_code));
+diesel::joinable!(possible_duplicates -> actors (dismissed_by));
+diesel::joinable!(possible_duplicates -> regions (region_code));
 diesel::joinable!(programs -> regions (region_code));
 diesel::joinable!(reads -> actors (actor_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
@@ -593,11 +624,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     jobs,
     match_decisions,
     match_pairs,
+    match_queue,
     match_results,
     match_samples,
     matching_runs,
     members,
     populations,
+    possible_duplicates,
     programs,
     reads,
     refresh_tokens,

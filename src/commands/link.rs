@@ -6,6 +6,7 @@ use std::time::Instant;
 use anyhow::Context;
 
 use crate::linkage::files::{self, Side};
+use crate::linkage::model::Model;
 use crate::linkage::profile::Profile;
 use crate::linkage::run::{Engine, Options};
 
@@ -29,6 +30,12 @@ pub struct Link {
     /// One more column: the terms that each weight is the sum of.
     #[arg(long)]
     explain: bool,
+    /// Score with this model, as --save-model wrote it, instead of estimating one.
+    #[arg(long)]
+    model: Option<PathBuf>,
+    /// Keep the model of this run, to score later files alike.
+    #[arg(long)]
+    save_model: Option<PathBuf>,
     /// Threads; one for each core if not given. The result does not depend on it.
     #[arg(long, default_value_t = 0)]
     threads: usize,
@@ -52,25 +59,29 @@ impl Link {
             0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
             n => n.min(256),
         };
-        let options = Options { threads, ..Options::default() };
+        let model = self.model.as_deref().map(kept).transpose()?;
+        let options = Options { threads, model: model.as_ref(), ..Options::default() };
         let load = |path: &Path, side| -> anyhow::Result<_> {
             let loaded = files::read(&engine, path, side, threads)?;
             loaded.notes.iter().for_each(|note| eprintln!("{}: {note}", path.display()));
             Ok(loaded.register)
         };
         let mut left = load(&self.left, Side::Left)?;
-        let (stats, rows);
+        let (stats, rows, model);
         if let Some(right) = &self.right {
             let mut right = load(right, Side::Right)?;
             let outcome = engine.link(&mut left, &mut right, &options)?;
             files::write(&self.out, &engine, &outcome, &left, &right, self.explain)?;
-            stats = outcome.stats;
+            (stats, model) = (outcome.stats, outcome.model);
             rows = format!("{} x {} rows", stats.left, stats.right);
         } else {
             let outcome = engine.dedupe(&mut left, &options)?;
             files::write(&self.out, &engine, &outcome, &left, &left, self.explain)?;
-            stats = outcome.stats;
+            (stats, model) = (outcome.stats, outcome.model);
             rows = format!("{} rows", stats.left);
+        }
+        if let Some(path) = &self.save_model {
+            std::fs::write(path, serde_json::to_vec(&model)?).with_context(|| path.display().to_string())?;
         }
         eprintln!(
             "{rows}: {} pairs compared, {} matches, {} for review, {:.1} s",
@@ -81,6 +92,11 @@ impl Link {
         );
         Ok(())
     }
+}
+
+fn kept(path: &Path) -> anyhow::Result<Model> {
+    let text = std::fs::read(path).with_context(|| path.display().to_string())?;
+    serde_json::from_slice(&text).with_context(|| format!("{}: not a model that --save-model wrote", path.display()))
 }
 
 fn profile(wanted: &str) -> anyhow::Result<Profile> {

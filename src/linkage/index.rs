@@ -73,12 +73,23 @@ impl<'e> Index<'e> {
 
     /// The candidates of a record, best first, those below the review zone left out. They compete with one another.
     pub fn candidates(&self, id: &str, values: &[&str]) -> Vec<Candidate> {
-        let one = self.one(id, values);
+        self.ask(&self.one(id, values), 0, None)
+    }
+
+    /// The candidates of a record that is in the index, itself left out.
+    pub fn candidates_of(&self, row: u32) -> Vec<Candidate> {
+        self.ask(&self.register, row, Some(row))
+    }
+
+    fn ask(&self, one: &Register, row: u32, itself: Option<u32>) -> Vec<Candidate> {
         let engine = self.engine;
         let mut patterns = Vec::new();
         let mut claims = Vec::new();
-        for right in self.keys.candidates(&engine.plan, one.row(0)) {
-            let pattern = engine.pattern(&one, 0, &self.register, right);
+        for right in self.keys.candidates(&engine.plan, one.row(row)) {
+            if itself == Some(right) {
+                continue;
+            }
+            let pattern = engine.pattern(one, row, &self.register, right);
             let weight = engine.evidence(&self.model, pattern);
             if weight > assign::FLOOR {
                 let place = u32::try_from(patterns.len()).unwrap_or(u32::MAX);

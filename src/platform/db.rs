@@ -322,8 +322,8 @@ impl Tx {
         self.store().await
     }
 
-    /// Stores what is no change of a record: a refresh token in the place of another, the end of forgotten sessions. For the
-    /// slice `sessions` only.
+    /// Stores what is no change of a record: a refresh token in the place of another, the end of forgotten sessions,
+    /// a queue that is worked off. For the slices `sessions` and `matching` only.
     pub async fn commit_untold(mut self) -> Result<()> {
         self.store().await
     }

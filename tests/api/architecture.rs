@@ -32,7 +32,10 @@ const TABLES: &[(&str, &[&str])] = &[
         "datasets",
         &["datasets", "releases", "release_rejects", "rejected_rows", "statements", "source_families", "source_people", "welfare_ranks"],
     ),
-    ("matching", &["matching_runs", "match_pairs", "match_results", "match_decisions", "match_samples"]),
+    (
+        "matching",
+        &["matching_runs", "match_pairs", "match_results", "match_decisions", "match_queue", "possible_duplicates", "match_samples"],
+    ),
     ("action_plans", &["programs", "action_plans", "activities"]),
     ("interventions", &["interventions"]),
     ("family_events", &["family_events"]),

@@ -26,6 +26,7 @@ mod releases;
 mod runs;
 mod story;
 mod sweeps;
+mod twins;
 mod users;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
@@ -46,5 +47,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(lookups::cases());
     cases.extend(releases::cases());
     cases.extend(family_events::cases());
+    cases.extend(twins::cases());
     cases
 }

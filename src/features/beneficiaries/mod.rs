@@ -36,4 +36,4 @@ pub use service::{KK_KIND, NIK_KIND};
 pub use store::{
     ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import_prepared, prepare, reranked,
 };
-pub use store::{MatchedMember, kept_families, kept_members, member_to_match, members_to_match};
+pub use store::{MatchedMember, kept_families, kept_members, member_to_match, members_near, members_to_match};

@@ -4,6 +4,7 @@ mod decisions;
 mod pairs;
 mod quality;
 mod results;
+mod twins;
 mod worklists;
 
 use chrono::{DateTime, Utc};
@@ -40,6 +41,7 @@ pub fn operations(api: &mut Api) {
     quality::operations(api);
     pairs::operations(api);
     decisions::operations(api);
+    twins::operations(api);
 }
 
 /// A run.

@@ -13,6 +13,7 @@ use super::model::{Against, Facts, Outcome, Zone, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
 use crate::features::datasets;
+use crate::linkage::explain::Term;
 use crate::linkage::profile::Profile;
 use crate::linkage::run::{Engine, Options, Outcome as Found, Pair as Weighed};
 use crate::platform::changes::Change;
@@ -93,7 +94,7 @@ async fn attempt(step: &Step) -> Result<Ended> {
 }
 
 /// The engine of a run: the shipped Indonesian profile.
-fn engine() -> Result<Engine> {
+pub(super) fn engine() -> Result<Engine> {
     let profile = Profile::shipped("indonesian").context("the shipped profile")?.context("the shipped profile")?;
     Ok(Engine::new(profile).context("the shipped profile")?)
 }
@@ -270,14 +271,17 @@ fn pair(engine: &Engine, run: &Run, one: &Person, other: &Person, weighed: &Weig
     };
     let name = level("name");
     let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
+    blank(run, one, other, data_agrees).weighing(weighed, told(&terms))
+}
+
+/// Terms as they are stored. As text at once: a hundred thousand trees of JSON take half a gigabyte.
+pub(super) fn told(terms: &[Term]) -> String {
     let told: Vec<_> = terms
         .iter()
         .filter(|term| term.weight != 0.0 || !term.levels.is_empty())
         .map(|term| (&term.key, &term.levels, term.weight))
         .collect();
-    // As text at once: a hundred thousand trees of JSON take half a gigabyte.
-    let told = serde_json::to_string(&told).unwrap_or_else(|_| NO_TERMS.into());
-    blank(run, one, other, data_agrees).weighing(weighed, told)
+    serde_json::to_string(&told).unwrap_or_else(|_| NO_TERMS.into())
 }
 
 /// The terms of a pair that nobody weighed.

@@ -145,6 +145,16 @@ words! {
     }
 }
 
+words! {
+    /// Where two members stand who may be one person.
+    TwinState {
+        /// Somebody has to look.
+        Open "open",
+        /// They are two people.
+        Dismissed "dismissed",
+    }
+}
+
 /// What happens to a decision.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Step {

@@ -29,6 +29,14 @@ pub enum Side {
 }
 
 impl Side {
+    /// Our member, where it is one.
+    pub fn member(self) -> Option<Uuid> {
+        match self {
+            Side::Member(id) => Some(id),
+            Side::Statement(..) => None,
+        }
+    }
+
     /// The right side of a pair.
     pub fn of_right(pair: &Pair) -> Result<Side> {
         match (pair.right_statement_id, pair.right_ordinal, pair.right_member_id) {
@@ -170,7 +178,13 @@ impl<'a> Intake<'a> {
         }
     }
 
-    fn member(&mut self, member: &MatchedMember) {
+    /// Everybody taken in.
+    pub fn into_people(self) -> People {
+        self.people
+    }
+
+    /// Takes one of our members in.
+    pub fn member(&mut self, member: &MatchedMember) {
         let village: String = member.region.as_str().chars().filter(char::is_ascii_digit).collect();
         let born = member.birth_date.map(|day| day.to_string()).unwrap_or_default();
         let person = Person {

@@ -21,6 +21,7 @@ mod keys;
 mod quality;
 mod results;
 mod review;
+mod twins;
 
 pub use keys::{Renamed, decided_twice, rename};
 pub use quality::{Sample, bands, drawn, find_sample, insert_sample, samples_of, tally_pairs, verdicts, waiting};
@@ -28,6 +29,10 @@ pub use results::{MatchResult, Names, Tally, WantedResults, count_results, find_
 pub use review::{
     Decision, Seen, WantedPairs, about_to_decide, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair,
     hold_decisions, insert_decision, needs_two, pairs, pairs_of, update_decision,
+};
+pub use twins::{
+    FoundTwins, TWINS, Twins, WantedTwins, dequeue, find_twins, find_twins_to_change, list_twins, lock_village, next_village, queued,
+    record, turn_twins,
 };
 
 /// Their name in the feed.

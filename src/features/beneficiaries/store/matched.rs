@@ -3,13 +3,14 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::super::model::{MemberStatus, sex_of};
 use super::super::numbers::{kk_of, nik_of};
 use super::{Family, Member};
-use crate::platform::db::Scoped;
+use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
 use crate::platform::seal::KeyRing;
@@ -78,6 +79,39 @@ pub async fn members_to_match(db: &impl Scoped, keys: &KeyRing, after: Option<Uu
         .load(&mut db.on())
         .await?;
     rows.into_iter().map(|row| opened(keys, row)).collect()
+}
+
+/// Everybody of a village, and whoever of its regency may be one of these members by NIK, or by birth date and first letter.
+pub async fn members_near(tx: &Tx, keys: &KeyRing, village: &RegionCode, of: &[Uuid]) -> Result<Vec<MatchedMember>> {
+    let alike: Vec<Named> = diesel::sql_query(
+        // Row by row through the indexes, like the look for double NIKs.
+        "SELECT DISTINCT near.id FROM members m
+          CROSS JOIN LATERAL (
+            SELECT id FROM members WHERE nik_index = m.nik_index
+            UNION ALL
+            SELECT id FROM members WHERE birth_date = m.birth_date AND left(lower(name), 1) = left(lower(m.name), 1) OFFSET 0) near
+          WHERE m.id = ANY($1)",
+    )
+    .bind::<Array<SqlUuid>, _>(of)
+    .load(&mut tx.on())
+    .await?;
+    let alike: Vec<Uuid> = alike.into_iter().map(|row| row.id).collect();
+    let rows: Vec<(Member, Family)> = members::table
+        .inner_join(beneficiaries::table)
+        .filter(tx.scope().within(beneficiaries::region_code))
+        .filter(members::status.ne("merged"))
+        .filter(beneficiaries::region_code.eq(village.as_str()).or(members::id.eq_any(alike)))
+        .select((Member::as_select(), Family::as_select()))
+        .order(members::id)
+        .load(&mut tx.on())
+        .await?;
+    rows.into_iter().map(|row| opened(keys, row)).collect()
+}
+
+#[derive(QueryableByName)]
+struct Named {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
 }
 
 /// One member, and the names of the others in the family.

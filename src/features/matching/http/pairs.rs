@@ -167,7 +167,7 @@ async fn fetch_pair(access: Access<MatchingRead>, Path(id): Path<Uuid>) -> Resul
     let keys = &access.platform().keys;
     let left = people::look_at(&db, keys, Side::Statement(pair.left_statement_id, pair.left_ordinal)).await?;
     let right = people::look_at(&db, keys, Side::of_right(&pair)?).await?;
-    let terms = terms(&pair)?;
+    let terms = in_words(&pair.terms)?;
     access.record_in(RegionCode::stored(&pair.region_code), "match-pairs", Some(id), "fetch", 2, None)?;
     Ok(Item(MatchPairDetailOut { pair: (pair, decision).into(), left, right, terms }))
 }
@@ -176,8 +176,8 @@ async fn fetch_pair(access: Access<MatchingRead>, Path(id): Path<Uuid>) -> Resul
 type Stored = (String, Vec<(String, String)>, f64);
 
 /// The terms of a stored pair, in words.
-fn terms(pair: &Pair) -> Result<Vec<MatchTermOut>> {
-    let stored: Vec<Stored> = serde_json::from_str(&pair.terms).context("terms of a pair")?;
+pub(super) fn in_words(terms: &str) -> Result<Vec<MatchTermOut>> {
+    let stored: Vec<Stored> = serde_json::from_str(terms).context("terms of a pair")?;
     Ok(stored
         .into_iter()
         .map(|(key, levels, weight)| {
