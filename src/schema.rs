@@ -108,6 +108,8 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        merged_into -> Nullable<Uuid>,
+        provenance -> Jsonb,
     }
 }
 
@@ -138,6 +140,27 @@ diesel::table! {
         unit -> Text,
         ranking_scheme -> Nullable<Text>,
         legal_basis -> Nullable<Text>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    family_events (id) {
+        id -> Uuid,
+        region_code -> Text,
+        kind -> Text,
+        state -> Text,
+        beneficiary_id -> Uuid,
+        other_id -> Uuid,
+        told -> Jsonb,
+        journal -> Bytea,
+        reason -> Text,
+        override_reason -> Nullable<Text>,
+        undo_reason -> Nullable<Text>,
+        decided_by -> Uuid,
+        undone_by -> Nullable<Uuid>,
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
@@ -321,6 +344,8 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        merged_into -> Nullable<Uuid>,
+        provenance -> Jsonb,
     }
 }
 
@@ -515,6 +540,7 @@ diesel::joinable!(beneficiaries -> regions (region_code));
 diesel::joinable!(changes -> actors (actor_id));
 diesel::joinable!(changes -> regions (region_code));
 diesel::joinable!(datasets -> regions (region_code));
+diesel::joinable!(family_events -> regions (region_code));
 diesel::joinable!(idempotency_keys -> actors (actor_id));
 diesel::joinable!(interventions -> activities (activity_id));
 diesel::joinable!(interventions -> beneficiaries (beneficiary_id));
@@ -561,6 +587,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     beneficiaries,
     changes,
     datasets,
+    family_events,
     idempotency_keys,
     interventions,
     jobs,

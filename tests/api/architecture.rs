@@ -13,6 +13,7 @@ const FEATURES: &[&str] = &[
     "matching",
     "action_plans",
     "interventions",
+    "family_events",
     "lookups",
     "jobs",
     "feed",
@@ -34,6 +35,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ("matching", &["matching_runs", "match_pairs", "match_results", "match_decisions", "match_samples"]),
     ("action_plans", &["programs", "action_plans", "activities"]),
     ("interventions", &["interventions"]),
+    ("family_events", &["family_events"]),
     ("platform", &["changes", "reads", "idempotency_keys", "jobs", "signing_keys"]),
 ];
 

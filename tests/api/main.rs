@@ -11,6 +11,7 @@ mod contract;
 mod database;
 mod datasets;
 mod sessions;
+mod family_events;
 mod faults;
 mod imports;
 mod interventions;
@@ -44,5 +45,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(lists::cases());
     cases.extend(lookups::cases());
     cases.extend(releases::cases());
+    cases.extend(family_events::cases());
     cases
 }

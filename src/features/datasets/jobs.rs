@@ -18,7 +18,7 @@ use super::model::{Rejects, ReleaseMode, ReleaseState};
 use super::service::{profile_of, spooled_file};
 use super::statement::{self, RawRow, Sealed};
 use super::store::{self, Counts, Known, Ranked, Release, Sources};
-use crate::features::beneficiaries;
+use crate::features::beneficiaries::{self, Origin};
 use crate::features::regions;
 use crate::platform::changes::Change;
 use crate::platform::error::Result;
@@ -65,6 +65,7 @@ async fn import(step: Step) -> Result<()> {
     let Payload { release_id } = serde_json::from_value(step.payload.clone()).context("payload of an import")?;
     let db = step.read().await?;
     let (release, _) = store::find_release(&db, release_id).await?;
+    let source = store::find(&db, release.dataset_id).await?.code;
     let region = RegionCode::stored(&release.region_code);
     let villages = regions::villages_of(&db, &region).await?;
     let villages = Villages::new(villages.iter().map(|(code, village, subdistrict, ..)| (&**code, &**village, &**subdistrict)));
@@ -75,7 +76,7 @@ async fn import(step: Step) -> Result<()> {
         return Err(anyhow::anyhow!("the file of release {release_id} is not in this machine's spool").into());
     }
     let profile = profile_of(&release.profile)?;
-    let mut work = Work::new(step, release);
+    let mut work = Work::new(step, release, source);
     let heads = match work.mode {
         ReleaseMode::Commit => true,
         ReleaseMode::Keep => false,
@@ -122,6 +123,8 @@ enum Ended {
 struct Work {
     step: Step,
     release: Release,
+    /// Where what it states comes from.
+    origin: Origin,
     mode: ReleaseMode,
     cursor: Cursor,
     /// A dry run stores nothing before its end.
@@ -150,11 +153,12 @@ struct Taken {
 }
 
 impl Work {
-    fn new(step: Step, release: Release) -> Work {
+    fn new(step: Step, release: Release, source: String) -> Work {
         let mode = ReleaseMode::parse(&release.mode).unwrap_or(ReleaseMode::Validate);
         let cursor: Option<Cursor> = step.cursor.clone().and_then(|cursor| serde_json::from_value(cursor).ok());
         let cursor = cursor.filter(|_| mode != ReleaseMode::Validate);
-        let mut work = Work { step, release, mode, cursor: Cursor::default(), judged: Default::default(), ahead: None, last: None };
+        let origin = Origin { source, release_id: Some(release.id), on: release.reference_date.unwrap_or(release.received_on) };
+        let mut work = Work { step, release, origin, mode, cursor: Cursor::default(), judged: Default::default(), ahead: None, last: None };
         // A judgement that was broken off begins anew: nothing of it was stored.
         work.cursor = cursor.filter(|cursor| cursor.sound || !work.whole_or_nothing()).unwrap_or_default();
         work
@@ -342,7 +346,7 @@ impl Work {
         let mut changes = Vec::new();
         match taken {
             Some(Taken { prepared, sources, ranked }) if !sources.families.is_empty() => {
-                let written = beneficiaries::import_prepared(tx, prepared).await?;
+                let written = beneficiaries::import_prepared(tx, prepared, self.origin.clone()).await?;
                 counts.families_new = long(written.families_new);
                 counts.people_new = long(written.people_new);
                 changes = written.changes;

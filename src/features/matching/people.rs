@@ -186,7 +186,7 @@ impl<'a> Intake<'a> {
             nik_state: if member.nik.is_some() { NikState::Valid } else { NikState::Missing },
             nik: member.nik.as_ref().and_then(|nik| nik.expose().parse().ok()),
             inactive: match member.status {
-                MemberStatus::Present => None,
+                MemberStatus::Present | MemberStatus::Merged => None,
                 MemberStatus::Deceased => Some(Inactive::Deceased),
                 MemberStatus::MovedOut => Some(Inactive::MovedOut),
             },
