@@ -35,6 +35,11 @@ async fn told(client: &Client, run: &str) -> Vec<String> {
     told
 }
 
+/// How many people of those told were found.
+fn right_ones(told: &[String]) -> i64 {
+    i64::try_from(told.iter().filter(|row| row.contains("matched") && !row.contains("unmatched")).count()).unwrap()
+}
+
 fn families(world: &World) -> Vec<Family> {
     (0..70).map(|n| family(n, world.home.village)).collect()
 }
@@ -58,6 +63,18 @@ async fn a_run_that_was_killed_begins_anew_and_ends_exact() {
     let coordinator = world.role(Role::Coordinator);
     let (undisturbed, releases) = matched(&world, &coordinator, &families(&world), &families(&world)).await;
     let right = told(&coordinator, &undisturbed).await;
+    // The tables trust what a run writes: every reference leads somewhere, and a person's pair is their own.
+    let astray = "SELECT (SELECT count(*) FROM match_pairs p
+                           WHERE NOT EXISTS (SELECT FROM statements s JOIN regions r ON r.code = p.region_code
+                                              WHERE s.id = p.left_statement_id AND s.region_code = p.region_code AND p.left_ordinal < s.people)
+                              OR p.right_statement_id IS NOT NULL AND NOT EXISTS (SELECT FROM statements s
+                                              WHERE s.id = p.right_statement_id AND p.right_ordinal < s.people))
+                       + (SELECT count(*) FROM match_results r
+                           WHERE NOT EXISTS (SELECT FROM statements s WHERE s.id = r.statement_id AND r.ordinal < s.people)
+                              OR r.pair_id IS NOT NULL AND NOT EXISTS (SELECT FROM match_pairs p WHERE p.id = r.pair_id AND p.run_id = r.run_id
+                                              AND p.left_statement_id = r.statement_id AND p.left_ordinal = r.ordinal))";
+    assert_eq!(number(&world, astray).await, 0);
+    assert_eq!(number(&world, "SELECT count(*) FROM match_results WHERE pair_id IS NOT NULL").await, right_ones(&right));
     let folder = tempfile::tempdir().unwrap();
     // Killed while it reads, and while it stores.
     for table in ["statements", "match_results"] {
