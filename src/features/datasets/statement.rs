@@ -12,7 +12,7 @@ use crate::platform::sensitive::{KkNumber, Nik, Sex};
 
 mod packed;
 
-pub use packed::{Renewed, Renewer, Sealed, open, open_row, prepare, renewed, renewed_row, seal_row};
+pub use packed::{Renewed, Renewer, Sealed, open, open_people, open_row, prepare, renewed, renewed_row, seal_row};
 
 /// A family as a release states it. Prints nothing personal.
 pub struct Statement {

@@ -66,7 +66,7 @@ async fn attempt(step: &Step) -> Result<Ended> {
     let keys = datasets::under_keys(&db, &run.releases()).await?;
     let decided = store::decisions_in_force(&db).await?;
     drop(db);
-    let engine = engine()?;
+    let engine = Arc::new(engine()?);
     let mut done = 0;
     let sides = match sides(step, &engine, &run, &mut done).await? {
         Ok(sides) => sides,
@@ -109,7 +109,7 @@ async fn halted(step: &Step, halt: Halt) -> Result<Ended> {
     Ok(Ended::Over)
 }
 
-async fn sides(step: &Step, engine: &Engine, run: &Run, done: &mut i64) -> Result<std::result::Result<Sides, Halt>> {
+async fn sides(step: &Step, engine: &Arc<Engine>, run: &Run, done: &mut i64) -> Result<std::result::Result<Sides, Halt>> {
     let db = step.read().await?;
     let left = datasets::find_kept(&db, run.left_release_id).await?;
     let right = match run.right_release_id {
@@ -117,12 +117,12 @@ async fn sides(step: &Step, engine: &Engine, run: &Run, done: &mut i64) -> Resul
         None => None,
     };
     drop(db);
-    let left = match people::of_release(step, &engine.layout, left.dataset_id, left.id, done).await? {
+    let left = match people::of_release(step, engine, left.dataset_id, left.id, done).await? {
         Ok(people) => people,
         Err(halt) => return Ok(Err(halt)),
     };
     let right = match (Against::parse(&run.against), right) {
-        (Some(Against::Release), Some(right)) => people::of_release(step, &engine.layout, right.dataset_id, right.id, done).await?,
+        (Some(Against::Release), Some(right)) => people::of_release(step, engine, right.dataset_id, right.id, done).await?,
         (Some(Against::Families), None) => people::of_families(step, &engine.layout, done).await?,
         (Some(Against::Itself), None) => return Ok(Ok(Sides { left, right: None })),
         _ => return Err(Code::Internal.into()),

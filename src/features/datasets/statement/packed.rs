@@ -278,8 +278,7 @@ fn unpacked(packed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
 
 /// Packs and seals what a batch states, on every processor; touches no database.
 pub fn prepare(keys: &KeyRing, families: &[Family]) -> Result<Vec<Sealed>> {
-    let threads = std::thread::available_parallelism().map_or(1, NonZero::get).min(8);
-    let share = families.len().div_ceil(threads).max(1);
+    let share = families.len().div_ceil(processors()).max(1);
     // Ids rise in the order of the file, whichever thread is done first.
     let ids: Vec<Uuid> = families.iter().map(|_| new_id()).collect();
     let sealed: Vec<Result<Vec<Sealed>>> = std::thread::scope(|scope| {
@@ -335,6 +334,48 @@ pub fn open(keys: &KeyRing, row: Sealed) -> Result<Statement> {
         people: people.into_iter().enumerate().map(|(at, told)| stated(at, told)).collect(),
         rows: rows.into_iter().map(RawRow::from).collect(),
     })
+}
+
+/// What is sealed, without what only the family's record and corrections need: the cells alone are half of it.
+#[derive(Deserialize)]
+struct PeopleOnly<'a> {
+    #[serde(rename = "a", default, borrow)]
+    address: Option<Cow<'a, str>>,
+    #[serde(rename = "k", default, borrow)]
+    kk: Option<Cow<'a, str>>,
+    #[serde(rename = "p")]
+    people: Vec<Told<'a>>,
+}
+
+/// Rows of the table with what they say of people, opened on every processor; attributes and cells are left out. Blocking.
+pub fn open_people(keys: &KeyRing, rows: Vec<Sealed>) -> Result<Vec<Statement>> {
+    let open = |row: &Sealed| -> Result<Statement> {
+        let text = unpacked(&keys.open(COLUMN, row.id, &row.sealed)?)?;
+        let broken = |_| anyhow::anyhow!("statement {} holds something sealed that is no statement", row.id);
+        let PeopleOnly { address, kk, people } = serde_json::from_slice(&text).map_err(broken)?;
+        Ok(Statement {
+            id: row.id,
+            source_id: row.source_id.clone(),
+            region: RegionCode::stored(&row.region_code),
+            decile: None,
+            percentile: None,
+            address: address.map(Cow::into_owned),
+            kk: kk.and_then(|kk| KkNumber::parse(&kk).ok()),
+            attributes: Attributes::default(),
+            people: people.into_iter().enumerate().map(|(at, told)| stated(at, told)).collect(),
+            rows: Vec::new(),
+        })
+    };
+    let share = rows.len().div_ceil(processors()).max(1);
+    let parts: Vec<Result<Vec<Statement>>> = std::thread::scope(|scope| {
+        let parts: Vec<_> = rows.chunks(share).map(|rows| scope.spawn(move || rows.iter().map(open).collect())).collect();
+        parts.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(anyhow::anyhow!("opening panicked").into()))).collect()
+    });
+    Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
+}
+
+fn processors() -> usize {
+    std::thread::available_parallelism().map_or(1, NonZero::get).min(8)
 }
 
 fn stated(at: usize, told: Told<'_>) -> StatedPerson {

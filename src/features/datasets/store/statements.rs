@@ -36,6 +36,11 @@ impl From<Row> for Sealed {
 /// What a release states, in id order, which is the order of its file; only within the scope. What a caller reads here it
 /// answers for: nothing of it may leave unmasked without a disclosure.
 pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Statement>> {
+    sealed(db, release, after, limit).await?.into_iter().map(|row| statement::open(keys, row)).collect()
+}
+
+/// The same, still sealed: whoever reads many opens them with [`statement::open_people`] while the next are on their way.
+pub async fn sealed(db: &impl Scoped, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Sealed>> {
     let rows: Vec<Row> = statements::table
         .select(Row::as_select())
         .filter(db.scope().within(statements::region_code))
@@ -45,7 +50,7 @@ pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: 
         .limit(limit)
         .load(&mut db.on())
         .await?;
-    rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
+    Ok(rows.into_iter().map(Sealed::from).collect())
 }
 
 /// Whether anything of what a release states was kept; only within the scope.
