@@ -6,6 +6,7 @@ mod support;
 mod action_plans;
 mod agencies;
 mod architecture;
+mod bad_input;
 mod beneficiaries;
 mod contract;
 mod database;
@@ -22,6 +23,7 @@ mod matching;
 mod monitoring;
 mod releases;
 mod story;
+mod stories_matching;
 mod sweeps;
 mod users;
 
