@@ -28,6 +28,13 @@ pub fn api() -> Api {
     api
 }
 
+/// Everything sealed comes under the first keys of the key file. `told` gets one line at a time.
+pub async fn rotate_keys(services: &Services, mut told: impl FnMut(String)) -> Result<(), Error> {
+    features::datasets::rotate_keys(services, features::matching::follow_keys, &mut told).await?;
+    features::family_events::rotate_keys(services, &mut told).await?;
+    features::beneficiaries::rotate_keys(services, told).await
+}
+
 /// Every kind of job.
 pub fn kinds() -> Jobs {
     let mut kinds = Jobs::default();
@@ -157,7 +164,8 @@ fn start_background(services: &Arc<Services>, stopped: &watch::Receiver<bool>) -
         async move { services.reads.run(&services.db, stop).await }
     };
     // Two, so that a large import does not keep a small job waiting; more would take the connections of requests.
-    let queue = || tokio::spawn(jobs::run(services.clone(), kinds(), stopped.clone()));
+    let kinds = kinds();
+    let queue = || tokio::spawn(jobs::run(services.clone(), kinds.clone(), stopped.clone()));
     let sweeps = {
         let (services, stop) = (services.clone(), stopped.clone());
         async move { sweep(&services, stop).await }

@@ -10,7 +10,7 @@ use clap::{Parser, Subcommand};
 
 use crate::app;
 use crate::features::datasets::{self, Simulation};
-use crate::features::{beneficiaries, regions, users};
+use crate::features::{regions, users};
 use crate::platform::config::Config;
 use crate::platform::error::{Code, Error};
 use crate::platform::ids::RegionCode;
@@ -121,7 +121,11 @@ impl Cli {
                 let demo = services.config.demo;
                 app::serve(services, |address| greet(address, demo)).await
             }
-            Command::UserAdd { config, person } => user_add(services(config)?, person).await,
+            Command::UserAdd { config, person } => {
+                let services = services(config)?;
+                own_keys(&services).await?;
+                user_add(services, person).await
+            }
             Command::RotateSigningKey { config } => {
                 let services = services(config)?;
                 own_keys(&services).await?;
@@ -142,7 +146,13 @@ impl Cli {
                 Ok(())
             }
             Command::Migrate { config } => migrate(services(config)?).await,
-            Command::Simulate { config, simulation } => datasets::simulate(&services(config)?, &app::kinds(), &simulation).await,
+            Command::Simulate { config, simulation } => {
+                let services = services(config)?;
+                if simulation.load {
+                    own_keys(&services).await?;
+                }
+                datasets::simulate(&services, &app::kinds(), &simulation).await
+            }
             Command::Link(link) => link.run_or_exit(),
             Command::KeysNew { file } => keys_new(&file),
             Command::Roles => {
@@ -152,8 +162,8 @@ impl Cli {
             Command::Healthcheck { bind } => healthcheck(bind).await,
             Command::RotateKeys { config } => {
                 let services = services(config)?;
-                datasets::rotate_keys(&services, |line| eprintln!("{line}")).await?;
-                Ok(beneficiaries::rotate_keys(&services, |line| eprintln!("{line}")).await?)
+                own_keys(&services).await?;
+                app::rotate_keys(&services, |line| eprintln!("{line}")).await.map_err(told)
             }
             Command::Openapi => {
                 print!("{}", app::document());

@@ -108,6 +108,8 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        merged_into -> Nullable<Uuid>,
+        provenance -> Jsonb,
     }
 }
 
@@ -138,6 +140,27 @@ diesel::table! {
         unit -> Text,
         ranking_scheme -> Nullable<Text>,
         legal_basis -> Nullable<Text>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    family_events (id) {
+        id -> Uuid,
+        region_code -> Text,
+        kind -> Text,
+        state -> Text,
+        beneficiary_id -> Uuid,
+        other_id -> Uuid,
+        told -> Jsonb,
+        journal -> Bytea,
+        reason -> Text,
+        override_reason -> Nullable<Text>,
+        undo_reason -> Nullable<Text>,
+        decided_by -> Uuid,
+        undone_by -> Nullable<Uuid>,
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
@@ -261,6 +284,23 @@ diesel::table! {
         status -> Text,
         pair_id -> Nullable<Uuid>,
         dukcapil_match -> Nullable<Bool>,
+        stranger_statement_id -> Nullable<Uuid>,
+        stranger_ordinal -> Nullable<Int2>,
+        stranger_member_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    match_samples (id) {
+        id -> Uuid,
+        run_id -> Uuid,
+        region_code -> Text,
+        seed -> Int8,
+        size -> Int4,
+        drawn_by -> Uuid,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -304,6 +344,8 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        merged_into -> Nullable<Uuid>,
+        provenance -> Jsonb,
     }
 }
 
@@ -498,6 +540,7 @@ diesel::joinable!(beneficiaries -> regions (region_code));
 diesel::joinable!(changes -> actors (actor_id));
 diesel::joinable!(changes -> regions (region_code));
 diesel::joinable!(datasets -> regions (region_code));
+diesel::joinable!(family_events -> regions (region_code));
 diesel::joinable!(idempotency_keys -> actors (actor_id));
 diesel::joinable!(interventions -> activities (activity_id));
 diesel::joinable!(interventions -> beneficiaries (beneficiary_id));
@@ -511,7 +554,10 @@ diesel::joinable!(match_pairs -> members (right_member_id));
 diesel::joinable!(match_pairs -> regions (region_code));
 diesel::joinable!(match_results -> match_pairs (pair_id));
 diesel::joinable!(match_results -> matching_runs (run_id));
-diesel::joinable!(match_results -> statements (statement_id));
+diesel::joinable!(match_results -> members (stranger_member_id));
+diesel::joinable!(match_samples -> actors (drawn_by));
+diesel::joinable!(match_samples -> matching_runs (run_id));
+diesel::joinable!(match_samples -> regions (region_code));
 diesel::joinable!(matching_runs -> jobs (job_id));
 diesel::joinable!(matching_runs -> regions (region_code));
 diesel::joinable!(members -> beneficiaries (beneficiary_id));
@@ -541,12 +587,14 @@ diesel::allow_tables_to_appear_in_same_query!(
     beneficiaries,
     changes,
     datasets,
+    family_events,
     idempotency_keys,
     interventions,
     jobs,
     match_decisions,
     match_pairs,
     match_results,
+    match_samples,
     matching_runs,
     members,
     populations,

@@ -21,6 +21,8 @@ pub mod matching;
 pub mod action_plans;
 /// Aid planned for families, delivered or cancelled.
 pub mod interventions;
+/// Merges and splits of families.
+pub mod family_events;
 /// Bulk look-up.
 pub mod lookups;
 /// Long work, how far it is.
@@ -43,6 +45,7 @@ pub fn operations(api: &mut Api) {
     matching::operations(api);
     action_plans::operations(api);
     interventions::operations(api);
+    family_events::operations(api);
     lookups::operations(api);
     jobs::operations(api);
     feed::operations(api);

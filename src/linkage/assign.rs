@@ -4,6 +4,9 @@
 //! connected components are). Rows that are judged one person do not compete: a person listed twice may be linked twice. A pair whose
 //! rivals are themselves better served elsewhere loses little to them.
 
+use foldhash::fast::FixedState;
+use std::collections::{HashMap, HashSet};
+
 use super::calibrate::Calibration;
 use super::run::Zone;
 
@@ -21,6 +24,8 @@ pub struct Claim {
     pub left: u32,
     /// Right row.
     pub right: u32,
+    /// Where it stands among the candidate pairs.
+    pub pair: usize,
     /// Where its pattern stands among the distinct ones.
     pub place: u32,
     /// Its weight before competition.
@@ -43,47 +48,47 @@ pub fn probability(weight: f64) -> f64 {
     1.0 / (1.0 + (-weight).exp2())
 }
 
-/// The positions of each group's members, groups being runs of equal keys after sorting.
-fn groups(keys: &[u32]) -> Vec<Vec<u32>> {
-    let mut order: Vec<u32> = (0..u32::try_from(keys.len()).unwrap_or(u32::MAX)).collect();
-    let key = |at: &u32| keys.get(*at as usize).copied().unwrap_or_default();
-    order.sort_unstable_by_key(|at| (key(at), *at));
-    order.chunk_by(|a, b| key(a) == key(b)).filter(|run| run.len() > 1).map(<[u32]>::to_vec).collect()
-}
-
 /// For one side: per claim the rivals that the message of each claim sums over.
 struct Side {
-    /// Group members; those marked the same person are in `friends`.
-    groups: Vec<Vec<u32>>,
-    /// Pairs of claims of one group that are one person's rows.
-    friends: Vec<Vec<(u32, u32)>>,
+    /// Claims of one row, where it has several, side by side.
+    members: Vec<u32>,
+    /// Where each row's claims end, and where its friends do.
+    ends: Vec<(u32, u32)>,
+    /// Pairs of claims of one row that are one person's rows.
+    friends: Vec<(u32, u32)>,
 }
 
 impl Side {
-    fn new(keys: &[u32], same: impl Fn(u32, u32) -> bool) -> Self {
-        let groups = groups(keys);
-        let friends = groups
-            .iter()
-            .map(|group| {
-                let mut out = Vec::new();
-                for (n, &a) in group.iter().enumerate() {
-                    for &b in group.iter().skip(n + 1) {
-                        if same(a, b) {
-                            out.push((a, b));
-                        }
-                    }
-                }
-                out
-            })
-            .collect();
-        Self { groups, friends }
+    fn new(keys: impl Iterator<Item = u32>, same: impl Fn(u32, u32) -> bool) -> Self {
+        let mut order: Vec<u64> = keys.zip(0u64..).map(|(key, at)| u64::from(key) << 32 | at).collect();
+        order.sort_unstable();
+        let mut out = Self { members: Vec::new(), ends: Vec::new(), friends: Vec::new() };
+        for group in order.chunk_by(|a, b| a >> 32 == b >> 32).filter(|group| group.len() > 1) {
+            let claims = || group.iter().map(|entry| (entry & 0xffff_ffff) as u32);
+            for (n, a) in claims().enumerate() {
+                out.friends.extend(claims().skip(n + 1).filter(|&b| same(a, b)).map(|b| (a, b)));
+            }
+            out.members.extend(claims());
+            let end = |list: usize| u32::try_from(list).unwrap_or(u32::MAX);
+            out.ends.push((end(out.members.len()), end(out.friends.len())));
+        }
+        out
+    }
+
+    fn groups(&self) -> impl Iterator<Item = (&[u32], &[(u32, u32)])> {
+        self.ends.iter().scan((0, 0), |from, &(members, friends)| {
+            let group = self.members.get(from.0..members as usize).unwrap_or_default();
+            let same = self.friends.get(from.1..friends as usize).unwrap_or_default();
+            *from = (members as usize, friends as usize);
+            Some((group, same))
+        })
     }
 
     /// Per claim 1 / (1 + sum of rivals' messages).
     fn pass(&self, messages: &[f64], out: &mut [f64]) {
         let get = |at: u32| messages.get(at as usize).copied().unwrap_or_default();
         let mut terms = Vec::new();
-        for (group, friends) in self.groups.iter().zip(&self.friends) {
+        for (group, friends) in self.groups() {
             for &claim in group {
                 terms.clear();
                 let rivals = group.iter().filter(|&&other| {
@@ -109,11 +114,11 @@ pub fn compete(claims: &mut [Claim], same_left: impl Fn(u32, u32) -> bool, same_
         (Some(a), Some(b)) if a.weight > -2.0 && b.weight > -2.0 => Some((*a, *b)),
         _ => None,
     };
-    let lefts: Vec<u32> = claims.iter().map(|claim| claim.left).collect();
-    let rights: Vec<u32> = claims.iter().map(|claim| claim.right).collect();
     // Candidates of one left row compete unless they are one person's right rows, and the other way round.
-    let by_left = Side::new(&lefts, |a, b| plausible(a, b).is_some_and(|(a, b)| same_right(a.right, b.right)));
-    let by_right = Side::new(&rights, |a, b| plausible(a, b).is_some_and(|(a, b)| same_left(a.left, b.left)));
+    let by_left =
+        Side::new(claims.iter().map(|claim| claim.left), |a, b| plausible(a, b).is_some_and(|(a, b)| same_right(a.right, b.right)));
+    let by_right =
+        Side::new(claims.iter().map(|claim| claim.right), |a, b| plausible(a, b).is_some_and(|(a, b)| same_left(a.left, b.left)));
     let mut from_left = vec![1.0; claims.len()];
     let mut from_right = vec![1.0; claims.len()];
     let times = |factors: &[f64]| odds.iter().zip(factors).map(|(odds, factor)| odds * factor).collect::<Vec<_>>();
@@ -139,7 +144,6 @@ pub fn zones<K: Ord>(
     order: impl Fn(&Claim) -> K,
     same_left: impl Fn(u32, u32) -> bool,
 ) -> Vec<Option<Zone>> {
-    use std::collections::HashMap;
     let mut out = vec![None; claims.len()];
     let mut best: Vec<(f64, usize, &Claim)> = claims
         .iter()
@@ -147,16 +151,24 @@ pub fn zones<K: Ord>(
         .map(|(n, claim)| (calibration.apply(claim.settled()), n, claim))
         .filter(|entry| probability(entry.0) >= review_from)
         .collect();
-    best.sort_by(|a, b| b.0.total_cmp(&a.0).then_with(|| order(a.2).cmp(&order(b.2))));
-    let mut lefts: HashMap<u32, (), foldhash::fast::FixedState> = HashMap::default();
-    let mut rights: HashMap<u32, Vec<u32>, foldhash::fast::FixedState> = HashMap::default();
+    best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| order(a.2).cmp(&order(b.2))));
+    let mut lefts: HashSet<u32, FixedState> = HashSet::with_capacity_and_hasher(best.len(), FixedState::default());
+    // The first claimant of a right row, and the rare further ones.
+    let mut rights: HashMap<u32, u32, FixedState> = HashMap::with_capacity_and_hasher(best.len(), FixedState::default());
+    let mut further: HashMap<u32, Vec<u32>, FixedState> = HashMap::default();
     for (weight, n, claim) in best {
-        let free = !lefts.contains_key(&claim.left);
-        let claimants = rights.entry(claim.right).or_default();
-        let matched = probability(weight) >= match_from && free && claimants.iter().all(|&other| same_left(other, claim.left));
+        let free = probability(weight) >= match_from && !lefts.contains(&claim.left);
+        let first = if free { rights.get(&claim.right).copied() } else { None };
+        let same = |other: u32| same_left(other, claim.left);
+        let others = || further.get(&claim.right).into_iter().flatten().all(|&other| same(other));
+        let matched = free && first.is_none_or(|first| same(first) && others());
         if matched {
-            claimants.push(claim.left);
-            lefts.insert(claim.left, ());
+            lefts.insert(claim.left);
+            if first.is_none() {
+                rights.insert(claim.right, claim.left);
+            } else {
+                further.entry(claim.right).or_default().push(claim.left);
+            }
         }
         if let Some(zone) = out.get_mut(n) {
             *zone = Some(if matched { Zone::Match } else { Zone::Review });

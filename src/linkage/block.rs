@@ -5,10 +5,13 @@
 //! Bloom filter; the rows of the larger one are streamed past it, and only keys that somebody asked for are kept, sorted and joined.
 //! Blocks that are too large to tell anything are skipped, counted on both sides alike, so that the order of the files does not matter.
 
+mod join;
+
+pub use join::{Candidates, candidates};
+
 use super::normalise::{digits_of, mix};
 use super::profile::Kind;
-use super::record::{Cell, Column, Layout, Register, Row};
-use super::run::{Cancelled, Crew};
+use super::record::{Cell, Column, Layout, Row};
 
 /// The low bits of a key that hold its rule.
 const RULES: u64 = 31;
@@ -16,6 +19,18 @@ const RULES: u64 = 31;
 /// Pairs that one rule may give per key value: below it a block is worth comparing in full.
 fn limit(rule: u64) -> u64 {
     if rule >= BROAD { 40 } else { 300 }
+}
+
+/// Pairs per key value up to which people of different regencies are compared, by rules that know no region. In larger blocks only
+/// neighbours are: a block grows with the register, and what it adds are strangers. So pairs grow as rows do when regions are added.
+const AFAR: usize = 12;
+
+/// The rules that know no region and whose blocks grow with the register.
+const REGIONLESS: u32 = 1 << 4 | 1 << 6 | 1 << 7 | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 23 | 1 << 24;
+
+/// Whether two rows of a block are to be compared: everybody in a small one, neighbours in a large one; nobody knows where 0 is.
+fn near(key: u64, pairs: usize, a: u32, b: u32) -> bool {
+    pairs <= AFAR || a == b || a == 0 || b == 0 || REGIONLESS >> (key & RULES) & 1 == 0
 }
 
 /// Rules from this number on are broad: they reach records whose other keys are spoilt, and are cut off early.
@@ -33,6 +48,8 @@ pub struct Plan {
     surname: Option<usize>,
     kin: Option<usize>,
     region: Option<(usize, u32)>,
+    /// The length of the next wider region's code.
+    wider: Option<u32>,
     /// Slots of further fields: plain codes, numbers and texts.
     codes: Vec<usize>,
     numbers: Vec<usize>,
@@ -72,6 +89,7 @@ impl Plan {
             surname: own(Kind::Surname),
             kin: layout.columns.iter().find(|column| column.kin).map(|column| column.slot),
             region: layout.columns.iter().find(regional).map(|column| (column.slot, column.hierarchy.last().copied().map_or(6, u32::from))),
+            wider: layout.columns.iter().find(regional).and_then(|column| column.hierarchy.iter().rev().nth(1)).map(|&n| u32::from(n)),
             codes: layout.columns.iter().filter(|c| c.kind == Kind::Code && c.hierarchy.is_empty()).map(|c| c.slot).collect(),
             numbers: slots(Kind::Number).collect(),
             texts: slots(Kind::Text).collect(),
@@ -120,12 +138,21 @@ impl Plan {
         facts
     }
 
+    /// The wider region of a record as a number; 0 where it is not known.
+    fn area(&self, row: Row<'_>) -> u32 {
+        let (Some((slot, _)), Some(wider)) = (self.region, self.wider) else { return 0 };
+        let place = row.slot(slot);
+        let digits = digits_of(place);
+        if place == 0 || place >> 60 == 15 || digits < wider { 0 } else { (mix(place >> (4 * (digits - wider))) >> 32) as u32 | 1 }
+    }
+
     /// The keys of a record.
     pub fn keys(&self, row: Row<'_>, out: &mut Vec<u64>) {
         out.clear();
         let mut rule = |number: u64, parts: &[u64]| {
             if parts.iter().all(|&part| part != 0) {
-                let hash = parts.iter().fold(number, |hash, &part| mix(hash ^ part).wrapping_add(part));
+                // Nearly every part is a hash, or spread by a multiplication; what is left is mixed at the end.
+                let hash = parts.iter().fold(number, |hash, &part| (hash.rotate_left(29) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15));
                 out.push((mix(hash) & !RULES) | number);
             }
         };
@@ -249,6 +276,9 @@ fn word_hash(word: &[u8]) -> u64 {
     word.iter().fold(0x51ed, |hash: u64, &code| (hash.rotate_left(5) ^ u64::from(code)).wrapping_mul(0x517c_c1b7_2722_0a95)) | 1
 }
 
+/// A, E, H, I, O, U, W, Y come and go.
+const SILENT: u64 = 1 << 1 | 1 << 5 | 1 << 8 | 1 << 9 | 1 << 15 | 1 << 21 | 1 << 23 | 1 << 25;
+
 /// The consonants of the first two telling words, at most four each: survives most slips of the pen. 0 when there are fewer than three.
 fn sound(cell: Cell<'_>) -> u64 {
     let mut packed = 0u64;
@@ -257,11 +287,10 @@ fn sound(cell: Cell<'_>) -> u64 {
         let mut before = 0;
         let mut kept = 0;
         for &code in word {
-            // A, E, H, I, O, U, W, Y come and go.
-            if !matches!(code, 1 | 5 | 8 | 9 | 15 | 21 | 23 | 25) && code != before && kept < 4 {
-                packed = packed << 6 | u64::from(code & 63);
-                kept += 1;
-            }
+            // Without branches: which letters stay is as good as random to the machine.
+            let stays = u32::from(SILENT >> (code & 63) & 1 == 0 && code != before && kept < 4);
+            packed = (packed << (6 * stays)) | (u64::from(code & 63) * u64::from(stays));
+            kept += stays;
             before = code;
         }
         letters += kept;
@@ -270,167 +299,60 @@ fn sound(cell: Cell<'_>) -> u64 {
     if letters < 3 { 0 } else { packed }
 }
 
-/// Key and row, of the keys that begin with the same bits.
-type Bucket = Vec<(u64, u32)>;
+#[cfg(test)]
+mod tests {
+    use super::super::crew::Crew;
+    use super::super::profile::Profile;
+    use super::super::record::Register;
+    use super::super::run::Engine;
+    use super::*;
 
-const BUCKETS: usize = 64;
+    const LAST: [&str; 16] = [
+        "BADRIAH",
+        "CAKRAWATI",
+        "DEWANTI",
+        "FATONAH",
+        "GUNARTI",
+        "KOMALA",
+        "LESTARI",
+        "MARDIKA",
+        "NURJANAH",
+        "PERTIWI",
+        "RUKMANA",
+        "SUSANTI",
+        "TRISNOWATI",
+        "WIJAYANTI",
+        "ZUBAEDAH",
+        "HARTATIK",
+    ];
 
-/// Which keys the smaller register has, with one in about two hundred false alarms.
-struct Filter {
-    words: Vec<u64>,
-    shift: u32,
-}
-
-impl Filter {
-    fn new(keys: usize) -> Self {
-        let bits = (keys / 8).next_power_of_two().max(64).trailing_zeros();
-        Self { words: vec![0; 1 << bits], shift: 64 - bits }
+    /// People who agree in nothing but the birth date and the first word of their names, so many in each of two regencies.
+    fn born_on_one_day(engine: &Engine, each: usize, offset: usize) -> Register {
+        let people: Vec<(String, Vec<String>)> = (0..2 * each)
+            .map(|n| {
+                let regency = if n < each { "6202" } else { "6301" };
+                let village = format!("{regency}{:02}20{:02}", n % each + 1, offset + n % 90);
+                let name = format!("YULIANA {}", LAST[(n + 8 * offset) % LAST.len()]);
+                let values = ["", "1984-06-09", "", &name, "", "", &village].map(str::to_owned).to_vec();
+                (format!("{offset}-{n}"), values)
+            })
+            .collect();
+        engine.register(people.iter().map(|(id, values)| (id.as_str(), values.iter().map(String::as_str).collect::<Vec<_>>())))
     }
 
-    fn place(&self, key: u64) -> (usize, u64) {
-        let spread = key.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        ((spread >> self.shift) as usize, 1 << (spread & 63) | 1 << ((spread >> 6) & 63) | 1 << ((spread >> 12) & 63))
-    }
-
-    fn add(&mut self, key: u64) {
-        let (word, bits) = self.place(key);
-        if let Some(word) = self.words.get_mut(word) {
-            *word |= bits;
-        }
-    }
-
-    fn has(&self, key: u64) -> bool {
-        let (word, bits) = self.place(key);
-        self.words.get(word).is_some_and(|word| word & bits == bits)
-    }
-}
-
-fn scatter(register: &Register, plan: &Plan, rows: std::ops::Range<u32>, filter: Option<&Filter>) -> Vec<Bucket> {
-    let mut buckets = vec![Bucket::new(); BUCKETS];
-    let mut keys = Vec::new();
-    for n in rows {
-        plan.keys(register.row(n), &mut keys);
-        for &key in &keys {
-            if filter.is_none_or(|filter| filter.has(key))
-                && let Some(bucket) = buckets.get_mut((key >> 58) as usize)
-            {
-                bucket.push((key, n));
-            }
-        }
-    }
-    buckets
-}
-
-/// The candidates of every left record, without repetition, in ascending order of rows: `rights[starts[l]..starts[l + 1]]`.
-#[derive(Debug, Default)]
-pub struct Candidates {
-    /// Where the candidates of each left record begin, and at the end their number.
-    pub starts: Vec<usize>,
-    /// Rows of the right register.
-    pub rights: Vec<u32>,
-}
-
-impl Candidates {
-    /// The candidates of a left record.
-    pub fn of(&self, left: u32) -> &[u32] {
-        let start = self.starts.get(left as usize).copied().unwrap_or_default();
-        let end = self.starts.get(left as usize + 1).copied().unwrap_or(start);
-        self.rights.get(start..end).unwrap_or_default()
-    }
-}
-
-/// All pairs of rows that share a key. Without a right register, pairs within the left one, each once.
-pub fn candidates(plan: &Plan, left: &Register, right: Option<&Register>, crew: &Crew<'_>) -> Result<Candidates, Cancelled> {
-    let rows = |register: &Register| u32::try_from(register.len()).unwrap_or(u32::MAX);
-    let swapped = right.is_some_and(|right| right.len() < left.len());
-    let (small, large) = match right {
-        Some(right) if swapped => (right, Some(left)),
-        other => (left, other),
-    };
-    let small_parts = crew.chunks(rows(small), |range| scatter(small, plan, range, None))?;
-    let large_parts = match large {
-        None => Vec::new(),
-        Some(large) => {
-            let mut filter = Filter::new(small_parts.iter().flatten().map(Vec::len).sum());
-            small_parts.iter().flatten().flatten().for_each(|&(key, _)| filter.add(key));
-            crew.chunks(rows(large), |range| scatter(large, plan, range, Some(&filter)))?
-        }
-    };
-    let joined = crew.each(BUCKETS, |bucket| {
-        let gather = |parts: &[Vec<Bucket>]| {
-            let mut all: Bucket = parts.iter().filter_map(|part| part.get(bucket)).flatten().copied().collect();
-            all.sort_unstable();
-            all
+    #[test]
+    fn large_blocks_without_a_region_hold_neighbours_only() {
+        let engine = Engine::new(Profile::shipped("indonesian").unwrap().unwrap()).unwrap();
+        let afar = |each: usize| {
+            let (left, right) = (born_on_one_day(&engine, each, 0), born_on_one_day(&engine, each, 1));
+            let found = candidates(&engine.plan, &left, Some(&right), &Crew::alone()).unwrap();
+            let pairs: Vec<(u32, u32)> = (0..2 * each as u32).flat_map(|l| found.of(l).iter().map(move |&r| (l, r))).collect();
+            let other_regency = pairs.iter().filter(|(l, r)| (*l < each as u32) != (*r < each as u32)).count();
+            (pairs.len(), other_regency)
         };
-        let (small, large) = (gather(&small_parts), gather(&large_parts));
-        let mut pairs: Vec<(u32, u32)> = Vec::new();
-        if right.is_none() {
-            for block in small.chunk_by(|a, b| a.0 == b.0) {
-                let n = block.len() as u64;
-                if n * n / 2 <= block.first().map_or(0, |first| limit(first.0 & RULES)) {
-                    for (at, a) in block.iter().enumerate() {
-                        pairs.extend(block.iter().skip(at + 1).filter(|b| b.1 != a.1).map(|b| (a.1.min(b.1), a.1.max(b.1))));
-                    }
-                }
-            }
-            return pairs;
-        }
-        let mut blocks = large.chunk_by(|a, b| a.0 == b.0).peekable();
-        for block in small.chunk_by(|a, b| a.0 == b.0) {
-            let Some(&(key, _)) = block.first() else { continue };
-            while blocks.next_if(|other| other.first().is_some_and(|first| first.0 < key)).is_some() {}
-            let Some(other) = blocks.next_if(|other| other.first().is_some_and(|first| first.0 == key)) else { continue };
-            if block.len() as u64 * other.len() as u64 > limit(key & RULES) {
-                continue;
-            }
-            for a in block {
-                pairs.extend(other.iter().map(|b| if swapped { (b.1, a.1) } else { (a.1, b.1) }));
-            }
-        }
-        pairs
-    })?;
-    drop((small_parts, large_parts));
-    Ok(group(rows(left) as usize, &joined))
-}
-
-/// Orders pairs by their left row and drops repetitions: a counting sort by left, then small sorts.
-fn group(lefts: usize, joined: &[Vec<(u32, u32)>]) -> Candidates {
-    let mut starts = vec![0usize; lefts + 1];
-    for (left, _) in joined.iter().flatten() {
-        if let Some(start) = starts.get_mut(*left as usize + 1) {
-            *start += 1;
-        }
+        // Four people in all: everybody with everybody. Sixteen: with those of the same regency.
+        assert_eq!(afar(1), (4, 2));
+        let (pairs, other_regency) = afar(4);
+        assert!(pairs >= 2 * 4 * 4 && other_regency == 0, "{pairs} {other_regency}");
     }
-    let mut sum = 0;
-    for start in &mut starts {
-        sum += *start;
-        *start = sum;
-    }
-    let mut rights = vec![0u32; sum];
-    let mut next = starts.clone();
-    for &(left, right) in joined.iter().flatten() {
-        if let Some(at) = next.get_mut(left as usize) {
-            if let Some(place) = rights.get_mut(*at) {
-                *place = right;
-            }
-            *at += 1;
-        }
-    }
-    let mut kept = 0;
-    let mut begin = 0;
-    let mut list = Vec::new();
-    for end in starts.iter_mut().skip(1) {
-        list.clear();
-        list.extend_from_slice(rights.get(begin..*end).unwrap_or_default());
-        begin = *end;
-        list.sort_unstable();
-        list.dedup();
-        if let Some(space) = rights.get_mut(kept..kept + list.len()) {
-            space.copy_from_slice(&list);
-        }
-        kept += list.len();
-        *end = kept;
-    }
-    rights.truncate(kept);
-    Candidates { starts, rights }
 }

@@ -5,6 +5,7 @@
 
 mod agree;
 
+use super::normalise::mix;
 use super::profile::{Kind, ProfileError};
 use super::record::{Column, Layout, Row};
 pub use agree::jaro_winkler;
@@ -223,6 +224,8 @@ impl Comparison {
 pub struct Scheme {
     /// In the order in which explanations list them.
     pub comparisons: Vec<Comparison>,
+    /// Where rows say where their names are.
+    names: Vec<usize>,
 }
 
 impl Scheme {
@@ -230,7 +233,7 @@ impl Scheme {
     pub fn new(layout: &Layout) -> Result<Self, ProfileError> {
         let mut grouped: Vec<(String, Vec<Part>)> = Vec::new();
         let surname = layout.own(Kind::Surname).map(|column| column.slot);
-        for column in &layout.columns {
+        for column in layout.columns.iter().filter(|column| column.kind != Kind::FamilyGroup) {
             let rule = rule_of(column);
             let part = Part { key: column.key.clone(), rule, slot: column.slot, hierarchy: column.hierarchy.clone() };
             let group = match (&column.joint, rule) {
@@ -264,7 +267,8 @@ impl Scheme {
         if shift > 61 {
             return Err(ProfileError(format!("too many fields: their levels take {shift} bits of 61")));
         }
-        Ok(Self { comparisons })
+        let named = |column: &&Column| matches!(column.kind, Kind::PersonName | Kind::GivenName | Kind::Surname);
+        Ok(Self { comparisons, names: layout.columns.iter().filter(named).filter_map(Column::reference).collect() })
     }
 
     /// Whether the national numbers of a pair differ in nothing but the serial.
@@ -277,15 +281,62 @@ impl Scheme {
 
     /// The pattern of a pair.
     pub fn pattern(&self, a: Row<'_>, b: Row<'_>) -> u64 {
+        self.pattern_with(a, b, &mut Memo::default())
+    }
+
+    /// The same, remembering how words compared; a memo serves rows of two registers, always in that order.
+    pub fn pattern_with(&self, a: Row<'_>, b: Row<'_>, memo: &mut Memo) -> u64 {
         let mut pattern = 0;
         for comparison in &self.comparisons {
             let cell = match comparison.parts.as_slice() {
-                [part] => part.level(a, b),
-                parts => parts.iter().fold(0, |cell, part| cell * part.rule.levels().len() + part.level(a, b)),
+                [part] => part.level(a, b, memo),
+                parts => parts.iter().fold(0, |cell, part| cell * part.rule.levels().len() + part.level(a, b, memo)),
             };
             pattern |= (cell as u64) << comparison.shift;
         }
         pattern
+    }
+}
+
+impl Scheme {
+    /// Reads a little of the row's names, for no other purpose than that they are near when they are needed.
+    pub fn touch(&self, row: Row<'_>) -> u64 {
+        self.names.iter().fold(0, |sum, &slot| sum ^ row.first_byte(slot))
+    }
+}
+
+/// How the words of two places or streets compared, for pairs met before: villages have few streets.
+#[derive(Debug, Default)]
+pub struct Memo {
+    /// Per place the two cells and their level.
+    known: Vec<(u64, u8)>,
+    asked: usize,
+}
+
+/// Places of a memo, a power of two.
+const KNOWN: usize = 1 << 13;
+/// Pairs to ask for before it pays to remember any.
+const FEW: usize = 256;
+
+impl Memo {
+    fn words(&mut self, a: Row<'_>, b: Row<'_>, slot: usize) -> usize {
+        let (at_a, at_b) = (a.slot(slot + 1) >> 8, b.slot(slot + 1) >> 8);
+        if self.known.is_empty() {
+            self.asked += 1;
+            if self.asked > FEW {
+                self.known = vec![(u64::MAX, 0); KNOWN];
+            }
+        }
+        if (at_a | at_b) >> 32 != 0 {
+            return words(a, b, slot);
+        }
+        // A cell's place in its arena is its own, whatever the column.
+        let key = at_a << 32 | at_b;
+        let Some(known) = self.known.get_mut(mix(key) as usize & (KNOWN - 1)) else { return words(a, b, slot) };
+        if known.0 != key {
+            *known = (key, u8::try_from(words(a, b, slot)).unwrap_or_default());
+        }
+        usize::from(known.1)
     }
 }
 
@@ -300,13 +351,13 @@ fn rule_of(column: &Column) -> Rule {
         Kind::Sex => Rule::Sex,
         Kind::Place | Kind::Text => Rule::Words,
         Kind::Code if !column.hierarchy.is_empty() => Rule::Region,
-        Kind::Code | Kind::Id => Rule::Plain,
+        Kind::Code | Kind::Id | Kind::FamilyGroup => Rule::Plain,
         Kind::Number => Rule::Count,
     }
 }
 
 impl Part {
-    fn level(&self, a: Row<'_>, b: Row<'_>) -> usize {
+    fn level(&self, a: Row<'_>, b: Row<'_>, memo: &mut Memo) -> usize {
         let slot = self.slot;
         match self.rule {
             Rule::Person { structured } => person(a.slot(slot), b.slot(slot), structured),
@@ -320,7 +371,8 @@ impl Part {
             Rule::Kin => kin(a, b, slot),
             Rule::NamePart => name_part(a, b, slot, slot),
             Rule::Swap(surname) => swap(a, b, slot, surname),
-            Rule::Words => words(a, b, slot),
+            Rule::Words if a.slot(slot) == b.slot(slot) || a.slot(slot) == 0 || b.slot(slot) == 0 => words(a, b, slot),
+            Rule::Words => memo.words(a, b, slot),
             Rule::Region => region(a.slot(slot), b.slot(slot), &self.hierarchy),
             Rule::Plain => plain(a.slot(slot), b.slot(slot)),
             Rule::Count => count(a.slot(slot), b.slot(slot)),

@@ -9,10 +9,12 @@ use std::collections::HashMap;
 
 use super::assign::probability;
 use super::block;
+use super::crew::{Cancelled, Crew};
 use super::family::Support;
+use super::frequencies::Frequencies;
 use super::model::{Model, Tally};
-use super::record::{Frequencies, Register};
-use super::run::{Cancelled, Crew, Engine, Options, Outcome, Pair, Stage, Stats, Zone, tally};
+use super::record::Register;
+use super::run::{Engine, Options, Outcome, Pair, Stage, Stats, Zone, tally, tally_again};
 
 /// Above this many rows a cluster is suspicious, and only its compared pairs are given: all pairs would be a million.
 pub const LARGEST: usize = 500;
@@ -25,9 +27,9 @@ impl Engine {
         tell(Stage::Count);
         let frequencies = match options.model {
             Some(model) => model.frequencies.clone(),
-            None => Frequencies::count(&self.layout, &[register]),
+            None => Frequencies::count(&self.layout, &[register], &crew)?,
         };
-        register.annotate(&self.layout, &frequencies);
+        register.annotate(&self.layout, &frequencies, &crew);
         let register = &*register;
         tell(Stage::Block);
         let candidates = block::candidates(&self.plan, register, None, &crew)?;
@@ -37,29 +39,29 @@ impl Engine {
         let (mut tallies, mut places) = tally(&patterns.of);
         let mut model = match options.model {
             Some(model) => model.clone(),
-            None => Model::estimate(&self.scheme, &tallies, frequencies),
+            None => Model::estimate(&self.scheme, &tallies, frequencies, &crew),
         };
         crew.check()?;
         tell(Stage::Decide);
         let weigh = |model: &Model, tallies: &[Tally]| -> Vec<f64> {
             tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect()
         };
-        if self.layout.family.is_some() {
+        if self.layout.families {
             let weights = weigh(&model, &tallies);
             let pairs = places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights);
             let sure = pairs
                 .filter(|((place, _), _)| weights.get(**place as usize).is_some_and(|&weight| probability(weight) >= 0.9))
                 .flat_map(|((_, &l), &r)| [(l, r), (r, l)]);
-            let support = Support::gather(self.layout.family, register, register, sure);
-            self.write_context(&mut patterns, &support, register, register, &crew)?;
-            (tallies, places) = tally(&patterns.of);
+            let support = Support::gather(&self.layout, register, register, sure);
+            self.write_context(&mut patterns, &support, register, &crew)?;
+            (tallies, places) = tally_again(&tallies, &places, &patterns.of);
             if options.model.is_none() {
                 let matched: Vec<f64> = weigh(&model, &tallies)
                     .iter()
                     .zip(&tallies)
                     .map(|(&weight, tally)| probability(weight) * f64::from(tally.pairs))
                     .collect();
-                model = model.refit(&self.scheme, &tallies, &matched, true);
+                model = model.refit(&self.scheme, &tallies, &matched, true, &crew);
             }
         }
         if options.model.is_none() {

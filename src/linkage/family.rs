@@ -7,7 +7,7 @@
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
-use super::record::Register;
+use super::record::{Layout, Register};
 
 /// The levels of the family context, by their stable names.
 pub const LEVELS: [&str; super::model::CONTEXT_LEVELS] = ["unknown", "linked_elsewhere", "one_supports", "several_support"];
@@ -21,14 +21,20 @@ struct Link {
     family: u64,
 }
 
+/// Stands for more than one row.
+const SEVERAL: u32 = u32::MAX;
+
 /// The sure links, by the families they join.
 #[derive(Debug, Default)]
 pub struct Support {
-    slot: Option<usize>,
     /// Both sides are one register, whose pairs stand here in both directions.
     one: bool,
-    left: HashMap<u64, Vec<Link>, FixedState>,
-    right: HashMap<u64, Vec<u32>, FixedState>,
+    /// The links, those of one left family side by side.
+    links: Vec<Link>,
+    /// Per left family where its links begin and end.
+    left: HashMap<u64, (u32, u32), FixedState>,
+    /// Per right family its linked row, or that there are several.
+    right: HashMap<u64, u32, FixedState>,
 }
 
 /// The links of the family of one left row.
@@ -41,38 +47,49 @@ pub struct Relatives<'a> {
 }
 
 impl Support {
-    /// Gathers sure links; `slot` is that of the family number, without which there is no context.
-    pub fn gather(slot: Option<usize>, left: &Register, right: &Register, links: impl Iterator<Item = (u32, u32)>) -> Self {
-        let mut out = Self { slot, one: std::ptr::eq(left, right), ..Self::default() };
-        let Some(slot) = slot else { return out };
-        for (l, r) in links {
-            let (a, b) = (left.slot(l, slot), right.slot(r, slot));
+    /// Gathers sure links. A family is known by what [`Register::family`] says; 0 is none.
+    pub fn gather(layout: &Layout, left: &Register, right: &Register, sure: impl Iterator<Item = (u32, u32)>) -> Self {
+        let mut out = Self { one: std::ptr::eq(left, right), ..Self::default() };
+        let mut links: Vec<(u64, Link)> = Vec::new();
+        for (l, r) in sure {
+            let (a, b) = (left.family(layout, l), right.family(layout, r));
             if a != 0 {
-                out.left.entry(a).or_default().push(Link { left: l, right: r, family: b });
+                links.push((a, Link { left: l, right: r, family: b }));
             }
             if b != 0 {
-                out.right.entry(b).or_default().push(r);
+                out.right.entry(b).and_modify(|row| *row = if *row == r { r } else { SEVERAL }).or_insert(r);
             }
         }
+        links.sort_unstable_by_key(|(family, link)| (*family, link.left, link.right));
+        let mut start = 0;
+        for group in links.chunk_by(|a, b| a.0 == b.0) {
+            let end = start + u32::try_from(group.len()).unwrap_or_default();
+            if let Some((family, _)) = group.first() {
+                out.left.insert(*family, (start, end));
+            }
+            start = end;
+        }
+        out.links = links.into_iter().map(|(_, link)| link).collect();
         out
     }
 
     /// The links of a left row's family.
-    pub fn of(&self, left: &Register, l: u32) -> Relatives<'_> {
-        let family = self.slot.map_or(0, |slot| left.slot(l, slot));
-        let links = self.left.get(&family).map(Vec::as_slice).unwrap_or_default();
+    pub fn of(&self, layout: &Layout, left: &Register, l: u32) -> Relatives<'_> {
+        let family = left.family(layout, l);
+        let (start, end) = self.left.get(&family).copied().unwrap_or_default();
+        let links = self.links.get(start as usize..end as usize).unwrap_or_default();
         Relatives { support: self, row: l, family, links }
     }
 }
 
 impl Relatives<'_> {
-    /// The level of a pair: what the links of others in the two families say. The pair's own link counts for nothing.
-    pub fn level(&self, right: &Register, r: u32) -> usize {
-        let family = self.support.slot.map_or(0, |slot| right.slot(r, slot));
+    /// The level of a pair with a right row of that family: what the links of others in the two families say. The pair's own link counts for
+    /// nothing.
+    pub fn level(&self, r: u32, family: u64) -> u8 {
         if family == 0 && self.family == 0 {
             return 0;
         }
-        let mut shared = 0;
+        let mut shared = 0u8;
         let mut linked = false;
         for link in self.links.iter().filter(|link| link.left != self.row) {
             // Within one register the pair turned round is the pair itself.
@@ -80,12 +97,12 @@ impl Relatives<'_> {
                 continue;
             }
             linked = true;
-            shared += usize::from(link.family == family && family != 0 && link.right != r);
+            shared += u8::from(shared < 2 && link.family == family && family != 0 && link.right != r);
         }
         if shared > 0 {
-            return 1 + shared.min(2);
+            return 1 + shared;
         }
-        linked |= self.support.right.get(&family).is_some_and(|members| members.iter().any(|&other| other != r));
-        usize::from(linked)
+        linked = linked || self.support.right.get(&family).is_some_and(|&row| row != r);
+        u8::from(linked)
     }
 }

@@ -1,25 +1,24 @@
 //! Registers from CSV files, pairs into them: the only part that touches files.
 //!
-//! The reader streams: it holds one buffer, in which one record must fit ([`LONGEST`]), and the packed rows. It takes `,`, `;` or tab, UTF-8
+//! The reader streams: each thread holds one block of whole records, the longest of which is bounded ([`LONGEST`]), and the packed rows of the
+//! blocks it took. It takes `,`, `;` or tab, UTF-8
 //! with or without BOM or Windows-1252, quotes with line breaks inside. It is strict where a register would otherwise be read wrongly:
 //! a quote that is not closed, text behind a closing quote, a row with more or fewer cells than the header, all with their line.
 
+mod blocks;
+
 use std::borrow::Cow;
 use std::fs::File;
-use std::io::{BufWriter, Read, Write};
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
-use std::sync::mpsc;
 
+use self::blocks::{BLOCK, Block, Blocks, Cells, Fault, Records, unquoted};
+pub use self::blocks::{COLUMNS, LONGEST};
 use super::normalise::{Normaliser, hash};
 use super::profile::{Field, Kind};
 use super::record::{MOST_ROWS, Register};
 use super::run::{Engine, Outcome};
-
-/// The longest record in bytes; with it the memory of the reader is bounded, also when a quote is never closed.
-pub const LONGEST: usize = 1 << 20;
-/// The most columns of a file.
-pub const COLUMNS: usize = 4_096;
 
 /// A file that cannot be used: where and why.
 #[derive(Debug, thiserror::Error)]
@@ -51,195 +50,8 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
-/// Cells of some rows, on their way to a worker.
-struct Batch {
-    number: usize,
-    text: Vec<u8>,
-    /// Where each cell ends; the id and the compared fields, row after row.
-    ends: Vec<u32>,
-}
-
-/// Bytes that a worker normalises at a time.
-const BATCH_BYTES: usize = 4 << 20;
 /// The id and the most fields a profile may compare.
 const WIDEST: usize = 40;
-
-struct Reader<R> {
-    source: R,
-    buffer: Vec<u8>,
-    /// What of the buffer is not yet read.
-    from: usize,
-    filled: usize,
-    ended: bool,
-    line: u64,
-    delimiter: u8,
-}
-
-/// The cells of a record: where they lie in the buffer, and whether quotes must be undone.
-type Cells = Vec<(usize, usize, bool)>;
-
-enum Parsed {
-    Record(usize, u64),
-    NeedMore,
-    Bad(u64, String),
-}
-
-impl<R: Read> Reader<R> {
-    fn new(source: R) -> Self {
-        Self { source, buffer: vec![0; 256 << 10], from: 0, filled: 0, ended: false, line: 1, delimiter: b',' }
-    }
-
-    fn fill(&mut self) -> std::io::Result<()> {
-        if self.from > 0 {
-            self.buffer.copy_within(self.from..self.filled, 0);
-            self.filled -= self.from;
-            self.from = 0;
-        }
-        if self.filled == self.buffer.len() {
-            self.buffer.resize(self.buffer.len() * 2, 0);
-        }
-        let space = self.buffer.get_mut(self.filled..).unwrap_or_default();
-        let read = loop {
-            match self.source.read(space) {
-                Err(error) if error.kind() == std::io::ErrorKind::Interrupted => {}
-                other => break other?,
-            }
-        };
-        self.filled += read;
-        self.ended = read == 0;
-        Ok(())
-    }
-
-    /// The next record's cells, `None` at the end. Empty lines are passed over.
-    fn next(&mut self, cells: &mut Cells) -> Result<Option<u64>, (Option<u64>, String)> {
-        loop {
-            let rest = self.buffer.get(self.from..self.filled).unwrap_or_default();
-            if let Some(blank) = rest.first().filter(|byte| matches!(byte, b'\n' | b'\r')) {
-                self.line += u64::from(*blank == b'\n');
-                self.from += 1;
-                continue;
-            }
-            if rest.is_empty() && self.ended {
-                return Ok(None);
-            }
-            match parse(rest, self.delimiter, self.ended, cells) {
-                Parsed::Record(length, lines) => {
-                    let start = self.from;
-                    for cell in cells.iter_mut() {
-                        cell.0 += start;
-                        cell.1 += start;
-                    }
-                    let line = self.line;
-                    self.from += length;
-                    self.line += lines;
-                    return Ok(Some(line));
-                }
-                Parsed::NeedMore if rest.len() > LONGEST => {
-                    let quoted = rest.contains(&b'"');
-                    let hint = if quoted { "; a quote is probably not closed" } else { "" };
-                    return Err((Some(self.line), format!("a record is longer than {LONGEST} bytes{hint}")));
-                }
-                Parsed::NeedMore => self.fill().map_err(|error| (None, error.to_string()))?,
-                Parsed::Bad(lines, message) => return Err((Some(self.line + lines), message)),
-            }
-        }
-    }
-
-    fn cell(&self, cell: (usize, usize, bool)) -> Cow<'_, [u8]> {
-        let bytes = self.buffer.get(cell.0..cell.1).unwrap_or_default();
-        if !cell.2 {
-            return Cow::Borrowed(bytes);
-        }
-        let mut out = Vec::with_capacity(bytes.len());
-        let mut skip = false;
-        for &byte in bytes {
-            if byte == b'"' && !skip {
-                skip = true;
-                continue;
-            }
-            skip = false;
-            out.push(byte);
-        }
-        Cow::Owned(out)
-    }
-}
-
-/// Reads one record at the beginning of `rest`: its length and the number of lines it covers.
-fn parse(rest: &[u8], delimiter: u8, ended: bool, cells: &mut Cells) -> Parsed {
-    cells.clear();
-    let mut at = 0;
-    let mut lines = 0;
-    loop {
-        if cells.len() > COLUMNS {
-            return Parsed::Bad(lines, format!("more than {COLUMNS} columns"));
-        }
-        let here = rest.get(at..).unwrap_or_default();
-        if here.first() == Some(&b'"') {
-            let opened = lines;
-            let start = at + 1;
-            let mut doubled = false;
-            let mut end = start;
-            loop {
-                let Some(next) = memchr::memchr2(b'"', b'\n', rest.get(end..).unwrap_or_default()) else {
-                    return if ended {
-                        Parsed::Bad(opened, "a quote is opened here and never closed".to_owned())
-                    } else {
-                        Parsed::NeedMore
-                    };
-                };
-                end += next;
-                if rest.get(end) == Some(&b'\n') {
-                    lines += 1;
-                    end += 1;
-                    continue;
-                }
-                match rest.get(end + 1) {
-                    Some(b'"') => {
-                        doubled = true;
-                        end += 2;
-                    }
-                    None if !ended => return Parsed::NeedMore,
-                    _ => break,
-                }
-            }
-            cells.push((start, end, doubled));
-            at = end + 1;
-            match rest.get(at) {
-                Some(&byte) if byte == delimiter => at += 1,
-                Some(b'\n') => return Parsed::Record(at + 1, lines + 1),
-                Some(b'\r') => match rest.get(at + 1) {
-                    Some(b'\n') => return Parsed::Record(at + 2, lines + 1),
-                    None if ended => return Parsed::Record(at + 1, lines),
-                    None => return Parsed::NeedMore,
-                    Some(_) => return Parsed::Bad(lines, "text behind a closing quote".to_owned()),
-                },
-                None if ended => return Parsed::Record(at, lines),
-                None => return Parsed::NeedMore,
-                Some(_) => return Parsed::Bad(lines, format!("text behind a closing quote; the quote was opened on line +{opened}")),
-            }
-            continue;
-        }
-        match memchr::memchr2(delimiter, b'\n', here) {
-            Some(length) if rest.get(at + length) == Some(&b'\n') => {
-                let end = at + length;
-                let cut = if end > at && rest.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
-                cells.push((at, cut, false));
-                return Parsed::Record(end + 1, lines + 1);
-            }
-            Some(length) => {
-                cells.push((at, at + length, false));
-                at += length + 1;
-            }
-            None if ended => {
-                let end = rest.len();
-                let cut = if end > at && rest.get(end - 1) == Some(&b'\r') { end - 1 } else { end };
-                cells.push((at, cut, false));
-                return Parsed::Record(end, lines);
-            }
-            None => return Parsed::NeedMore,
-        }
-    }
-}
 
 /// Text as UTF-8, or, where it is not, as Windows-1252.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
@@ -249,161 +61,168 @@ fn text(bytes: &[u8]) -> Cow<'_, str> {
     }
 }
 
-/// Reads a register. `threads` share the normalising; the result does not depend on them.
-pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<Loaded, FileError> {
-    let fail = |line: Option<u64>, message: String| FileError { path: path.to_owned(), line, message };
-    let file = File::open(path).map_err(|error| fail(None, error.to_string()))?;
-    let mut reader = Reader::new(file);
-    while !reader.ended && reader.filled < 4_096 {
-        reader.fill().map_err(|error| fail(None, error.to_string()))?;
-    }
-    let head = reader.buffer.get(..reader.filled).unwrap_or_default();
-    if head.is_empty() {
-        return Err(fail(None, "the file is empty".to_owned()));
-    }
-    if head.starts_with(b"PK\x03\x04") || head.iter().take(4_096).any(|&byte| byte == 0) {
-        return Err(fail(None, "this is not a CSV text; save a workbook as CSV (UTF-8) first".to_owned()));
-    }
-    if head.starts_with(b"\xef\xbb\xbf") {
-        reader.from = 3;
-    }
-    let first = head.split(|&byte| byte == b'\n').next().unwrap_or_default();
-    let often = |wanted: u8| first.iter().filter(|&&byte| byte == wanted).count();
-    reader.delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|&byte| (often(byte), byte == b',')).unwrap_or(b',');
+/// What one thread made of the blocks it took.
+struct Part<'e> {
+    engine: &'e Engine,
+    register: Register,
+    normaliser: Normaliser<'e>,
+    /// The blocks and their rows, in the order in which they were taken.
+    blocks: Vec<(usize, u32)>,
+    /// Which columns have any content.
+    filled: Vec<bool>,
+}
 
+impl<'e> Part<'e> {
+    fn new(engine: &'e Engine, width: usize) -> Self {
+        let register = Register::new(&engine.layout);
+        Self { engine, register, normaliser: Normaliser::new(&engine.layout.spelling), blocks: Vec::new(), filled: vec![false; width] }
+    }
+
+    fn take(&mut self, block: &Block, delimiter: u8, columns: &[Option<usize>], headers: usize) -> Result<(), Fault> {
+        let before = self.register.len();
+        // Nearly always a whole block is UTF-8, and then no cell need be looked at again.
+        let all = std::str::from_utf8(&block.bytes).unwrap_or_default();
+        let plain = all.len() == block.bytes.len();
+        let mut records = Records { rest: &block.bytes, line: block.line, delimiter };
+        let mut cells = Cells::new();
+        while let Some((line, record)) = records.next(&mut cells)? {
+            let at = block.bytes.len() - record.len();
+            if cells.len() != headers {
+                return Err((Some(line), format!("{} cells, but the header has {headers}", cells.len())));
+            }
+            let wanted = columns.iter().map(|place| place.and_then(|place| cells.get(place)).copied().unwrap_or_default());
+            if plain && !cells.iter().any(|cell| cell.2) {
+                let mut values = [""; WIDEST];
+                for (value, (start, end, _)) in values.iter_mut().zip(wanted) {
+                    *value = all.get(at + start..at + end).unwrap_or_default();
+                }
+                self.push(line, values.get(..columns.len()).unwrap_or_default())?;
+            } else {
+                let cells: Vec<Cow<'_, [u8]>> = wanted.map(|cell| unquoted(record, cell)).collect();
+                let cells: Vec<Cow<'_, str>> = cells.iter().map(|cell| text(cell)).collect();
+                let values: Vec<&str> = cells.iter().map(Cow::as_ref).collect();
+                self.push(line, &values)?;
+            }
+        }
+        self.blocks.push((block.number, u32::try_from(self.register.len() - before).unwrap_or(u32::MAX)));
+        Ok(())
+    }
+
+    fn push(&mut self, line: u64, values: &[&str]) -> Result<(), Fault> {
+        for (filled, value) in self.filled.iter_mut().zip(values) {
+            *filled |= !value.is_empty();
+        }
+        let Some((id, rest)) = values.split_first() else { return Ok(()) };
+        let id = id.trim();
+        if id.is_empty() {
+            return Err((Some(line), "the id is empty".to_owned()));
+        }
+        if self.register.len() >= MOST_ROWS {
+            return Err((Some(line), format!("more than {MOST_ROWS} rows")));
+        }
+        self.register.push(&self.engine.layout, &mut self.normaliser, id, rest);
+        Ok(())
+    }
+}
+
+/// Reads a register. `threads` share the parsing and normalising; the result does not depend on them.
+pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<Loaded, FileError> {
+    let fail = |(line, message): Fault| FileError { path: path.to_owned(), line, message };
+    let told = |message: &str| fail((None, message.to_owned()));
+    let file = File::open(path).map_err(|error| fail((None, error.to_string())))?;
+    let mut blocks = Blocks::new(file);
+    blocks.fill(BLOCK).map_err(|error| fail((None, error.to_string())))?;
+    if blocks.rest.is_empty() {
+        return Err(told("the file is empty"));
+    }
+    if blocks.rest.starts_with(b"PK\x03\x04") || blocks.rest.iter().take(4_096).any(|&byte| byte == 0) {
+        return Err(told("this is not a CSV text; save a workbook as CSV (UTF-8) first"));
+    }
+    if blocks.rest.starts_with(b"\xef\xbb\xbf") {
+        blocks.rest.drain(..3);
+    }
+    let first = blocks.rest.split(|&byte| byte == b'\n').next().unwrap_or_default();
+    let often = |wanted: u8| first.iter().filter(|&&byte| byte == wanted).count();
+    let delimiter = [b',', b';', b'\t'].into_iter().max_by_key(|&byte| (often(byte), byte == b',')).unwrap_or(b',');
+    blocks.delimiter = delimiter;
+
+    let mut block = blocks.next(Vec::new()).map_err(fail)?.unwrap_or_default();
+    let mut records = Records { rest: &block.bytes, line: 1, delimiter };
     let mut cells = Cells::new();
-    let header_line = reader.next(&mut cells).map_err(|(line, message)| fail(line, message))?;
-    let Some(header_line) = header_line else { return Err(fail(None, "the file is empty".to_owned())) };
-    let headers: Vec<String> = cells.iter().map(|&cell| text(&reader.cell(cell)).trim().to_lowercase()).collect();
+    let Some((header_line, record)) = records.next(&mut cells).map_err(fail)? else { return Err(told("the file is empty")) };
+    let headers: Vec<String> = cells.iter().map(|&cell| text(&unquoted(record, cell)).trim().to_lowercase()).collect();
     for (n, header) in headers.iter().enumerate() {
         if !header.is_empty() && headers.iter().take(n).any(|other| other == header) {
-            return Err(fail(Some(header_line), format!("the header {header} stands twice")));
+            return Err(fail((Some(header_line), format!("the header {header} stands twice"))));
         }
     }
     let mut notes = Vec::new();
-    let columns = places(engine, side, &headers, &mut notes).map_err(|message| fail(Some(header_line), message))?;
+    let columns = places(engine, side, &headers, &mut notes).map_err(|message| fail((Some(header_line), message)))?;
+    let read = block.bytes.len() - records.rest.len();
+    block.line = records.line;
+    block.bytes.drain(..read);
 
-    let width = columns.len();
-    let mut rows = 0usize;
-    let mut filled = vec![false; width];
-    let crew = threads.max(1);
-    let (send, receive) = mpsc::sync_channel::<Batch>(1);
-    let receive = Mutex::new(receive);
-    let done: Mutex<Vec<(usize, Register)>> = Mutex::new(Vec::new());
-    let work = |batch: &Batch, register: &mut Register, normaliser: &mut Normaliser<'_>| {
-        let mut start = 0usize;
-        let mut ends = batch.ends.chunks_exact(width);
-        // Nearly always the whole batch is UTF-8, and then no cell need be looked at again.
-        match std::str::from_utf8(&batch.text) {
-            Ok(all) => {
-                let mut values = [""; WIDEST];
-                for row in &mut ends {
-                    for (value, &end) in values.iter_mut().zip(row) {
-                        *value = all.get(start..end as usize).unwrap_or_default();
-                        start = end as usize;
-                    }
-                    if let Some((id, rest)) = values.get(..width).and_then(<[&str]>::split_first) {
-                        register.push(&engine.layout, normaliser, id.trim(), rest);
-                    }
+    // Each thread takes the next block as soon as it is done with one. Blocks are handed out in order, so of several faults the first one in
+    // the file is known, whoever finds it.
+    let source = Mutex::new((blocks, Some(block)));
+    let fault: Mutex<Option<(usize, Fault)>> = Mutex::new(None);
+    let labour = || -> Part<'_> {
+        let mut part = Part::new(engine, columns.len());
+        let mut used = Vec::new();
+        while fault.lock().is_ok_and(|fault| fault.is_none()) {
+            let Ok(mut source) = source.lock() else { break };
+            let (blocks, first) = &mut *source;
+            let number = blocks.number;
+            let next = first.take().map_or_else(|| blocks.next(std::mem::take(&mut used)), |block| Ok(Some(block)));
+            drop(source);
+            let result = match next {
+                Ok(None) => break,
+                Ok(Some(block)) => {
+                    let number = block.number;
+                    let result = part.take(&block, delimiter, &columns, headers.len()).map_err(|fault| (number, fault));
+                    used = block.bytes;
+                    result
                 }
-            }
-            Err(_) => {
-                for row in &mut ends {
-                    let cells: Vec<Cow<'_, str>> = row
-                        .iter()
-                        .map(|&end| {
-                            let cell = text(batch.text.get(start..end as usize).unwrap_or_default());
-                            start = end as usize;
-                            cell
-                        })
-                        .collect();
-                    let values: Vec<&str> = cells.iter().map(Cow::as_ref).collect();
-                    if let Some((id, rest)) = values.split_first() {
-                        register.push(&engine.layout, normaliser, id.trim(), rest);
-                    }
-                }
+                Err(fault) => Err((number, fault)),
+            };
+            if let (Err(new), Ok(mut fault)) = (result, fault.lock())
+                && fault.as_ref().is_none_or(|known| new.0 < known.0)
+            {
+                *fault = Some(new);
             }
         }
+        part
     };
-    let mut produce = |hand: &mut dyn FnMut(Batch)| -> Result<(), FileError> {
-        let mut number = 0;
-        let fresh = |number| Batch { number, text: Vec::with_capacity(BATCH_BYTES + 4096), ends: Vec::new() };
-        let mut batch = fresh(number);
-        while let Some(line) = reader.next(&mut cells).map_err(|(line, message)| fail(line, message))? {
-            if cells.len() != headers.len() {
-                return Err(fail(Some(line), format!("{} cells, but the header has {}", cells.len(), headers.len())));
-            }
-            for (n, (place, filled)) in columns.iter().zip(&mut filled).enumerate() {
-                if let Some(&cell) = place.and_then(|place| cells.get(place)) {
-                    let content = reader.cell(cell);
-                    *filled |= !content.is_empty();
-                    if n == 0 && content.trim_ascii().is_empty() {
-                        return Err(fail(Some(line), "the id is empty".to_owned()));
-                    }
-                    batch.text.extend_from_slice(&content);
-                }
-                batch.ends.push(u32::try_from(batch.text.len()).unwrap_or(u32::MAX));
-            }
-            rows += 1;
-            if rows > MOST_ROWS {
-                return Err(fail(Some(line), format!("more than {MOST_ROWS} rows")));
-            }
-            if batch.text.len() >= BATCH_BYTES {
-                number += 1;
-                hand(std::mem::replace(&mut batch, fresh(number)));
-            }
-        }
-        hand(batch);
-        Ok(())
-    };
-    if crew == 1 {
-        let mut normaliser = Normaliser::new(&engine.layout.spelling);
-        let mut register = Register::new(&engine.layout);
-        produce(&mut |batch| work(&batch, &mut register, &mut normaliser))?;
-        if let Ok(mut done) = done.lock() {
-            done.push((0, register));
-        }
-    } else {
-        std::thread::scope(|scope| {
-            for _ in 0..crew {
-                scope.spawn(|| {
-                    loop {
-                        let next = receive.lock().ok().and_then(|receive| receive.recv().ok());
-                        let Some(batch) = next else { break };
-                        let mut normaliser = Normaliser::new(&engine.layout.spelling);
-                        let mut register = Register::new(&engine.layout);
-                        work(&batch, &mut register, &mut normaliser);
-                        if let Ok(mut done) = done.lock() {
-                            done.push((batch.number, register));
-                        }
-                    }
-                });
-            }
-            let result = produce(&mut |batch| drop(send.send(batch)));
-            drop(send);
-            result
-        })?;
+    let mut parts = Vec::new();
+    std::thread::scope(|scope| {
+        let others: Vec<_> = (1..threads).map(|_| scope.spawn(labour)).collect();
+        parts.push(labour());
+        parts.extend(others.into_iter().map(|other| other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))));
+    });
+    if let Some((_, fault)) = fault.into_inner().ok().flatten() {
+        return Err(fail(fault));
     }
-    let mut parts = done.into_inner().unwrap_or_default();
-    parts.sort_by_key(|part| part.0);
-    let mut parts = parts.into_iter().map(|part| part.1);
-    let mut register = parts.next().unwrap_or_else(|| Register::new(&engine.layout));
-    for part in parts {
-        register.append(&engine.layout, &part);
+    let mut filled = vec![false; columns.len()];
+    for part in &parts {
+        filled.iter_mut().zip(&part.filled).for_each(|(all, own)| *all |= own);
     }
-    if rows == 0 {
-        return Err(fail(None, "there is a header, but no row under it".to_owned()));
+    let register = Register::joined(&engine.layout, parts.into_iter().map(|part| (part.register, part.blocks)).collect());
+    if register.len() > MOST_ROWS {
+        return Err(fail((None, format!("more than {MOST_ROWS} rows"))));
+    }
+    if register.is_empty() {
+        return Err(told("there is a header, but no row under it"));
     }
     for ((field, filled), place) in engine.profile.compared().zip(filled.iter().skip(1)).zip(columns.iter().skip(1)) {
         if place.is_some() && !filled {
             notes.push(format!("the column of {} is empty throughout", field.key));
         }
     }
-    if !filled.iter().skip(1).any(|&filled| filled) {
-        return Err(fail(None, "all columns that could be compared are empty throughout".to_owned()));
+    if !engine.profile.compared().zip(filled.iter().skip(1)).any(|(field, &filled)| filled && field.kind != Kind::FamilyGroup) {
+        return Err(told("all columns that could be compared are empty throughout"));
     }
     if let Some(id) = repeated(&register) {
-        return Err(fail(None, format!("the id {id} stands on several rows; an id names one row")));
+        return Err(fail((None, format!("the id {id} stands on several rows; an id names one row"))));
     }
     Ok(Loaded { register, notes })
 }
@@ -427,11 +246,14 @@ fn places(engine: &Engine, side: Side, headers: &[String], notes: &mut Vec<Strin
             if field.required {
                 return Err(format!("no column for {}: none of the headers is {}", field.key, wanted(field).join(", ")));
             }
-            lacking.push(field.key.clone());
+            if field.kind != Kind::FamilyGroup {
+                lacking.push(field.key.clone());
+            }
         }
         out.push(place);
     }
-    if out.iter().skip(1).all(Option::is_none) {
+    let compared = |(field, place): (&Field, &Option<usize>)| field.kind != Kind::FamilyGroup && place.is_some();
+    if !engine.profile.compared().zip(out.iter().skip(1)).any(compared) {
         return Err(format!("none of the profile's columns is there; the headers are {}", headers.join(", ")));
     }
     if !lacking.is_empty() {
@@ -444,9 +266,37 @@ fn places(engine: &Engine, side: Side, headers: &[String], notes: &mut Vec<Strin
 /// An id that more than one row has.
 fn repeated(register: &Register) -> Option<&str> {
     let rows = u32::try_from(register.len()).unwrap_or(u32::MAX);
-    let mut seen: Vec<(u64, u32)> = (0..rows).map(|row| (hash(register.id(row).as_bytes(), 5), row)).collect();
-    seen.sort_unstable();
-    let twice = seen.windows(2).find_map(|pair| match pair {
+    let hashes: Vec<u64> = (0..rows).map(|row| hash(register.id(row).as_bytes(), 5)).collect();
+    // A row whose bit is taken may be a repetition; of the few that are, the hashes are looked for.
+    let width = (register.len() * 16).next_power_of_two().max(64);
+    let mut taken = vec![0u64; width / 64];
+    let mut suspects: Vec<u64> = Vec::new();
+    for &hash in &hashes {
+        let at = hash as usize & (width - 1);
+        if let Some(word) = taken.get_mut(at / 64) {
+            if *word >> (at % 64) & 1 == 1 {
+                suspects.push(hash);
+            }
+            *word |= 1 << (at % 64);
+        }
+    }
+    suspects.sort_unstable();
+    taken.fill(0);
+    for hash in &suspects {
+        let at = *hash as usize & (width - 1);
+        if let Some(word) = taken.get_mut(at / 64) {
+            *word |= 1 << (at % 64);
+        }
+    }
+    let mut alike: Vec<(u64, u32)> = Vec::new();
+    for (&hash, row) in hashes.iter().zip(0..) {
+        let at = hash as usize & (width - 1);
+        if taken.get(at / 64).is_some_and(|word| *word >> (at % 64) & 1 == 1) && suspects.binary_search(&hash).is_ok() {
+            alike.push((hash, row));
+        }
+    }
+    alike.sort_unstable();
+    let twice = alike.windows(2).find_map(|pair| match pair {
         [a, b] if a.0 == b.0 && register.id(a.1) == register.id(b.1) => Some(a.1),
         _ => None,
     })?;
@@ -521,6 +371,51 @@ mod tests {
             let pattern = engine().pattern(&plain.register, 0, &read.register, 0);
             assert_eq!(pattern, engine().pattern(&plain.register, 0, &plain.register, 0), "{}", String::from_utf8_lossy(other));
         }
+    }
+
+    /// Some blocks of rows, quotes and line breaks among them.
+    fn many(rows: usize) -> Vec<u8> {
+        let mut text = b"id,nik,nama,alamat,id keluarga p3ke\n".to_vec();
+        for n in 0..rows {
+            let street = if n % 7 == 0 { "\"JL \"\"X\"\",\nNO 5\"".to_owned() } else { format!("JALAN KARET NOMOR {}", n % 40) };
+            text.extend(format!("P{n:07},62020144061{:05},SITI {} NURHALIZA,{street},K{}\n", n % 99_991, n % 977, n / 4).into_bytes());
+        }
+        text
+    }
+
+    #[test]
+    fn threads_change_nothing_that_is_read() {
+        let text = many(40_000);
+        assert!(text.len() > 2 * BLOCK);
+        let engine = engine();
+        let one = read_bytes(&text, 1).unwrap();
+        for threads in [2, 3] {
+            let other = read_bytes(&text, threads).unwrap();
+            assert_eq!((other.register.len(), &other.notes), (40_000, &one.notes));
+            for row in (0..40_000).step_by(61) {
+                assert_eq!(other.register.id(row), one.register.id(row));
+                assert_eq!(
+                    engine.pattern(&other.register, row, &one.register, row),
+                    engine.pattern(&one.register, row, &one.register, row)
+                );
+                let (a, b) = (other.register.family(&engine.layout, row), one.register.family(&engine.layout, row));
+                assert!(a == b && a != 0);
+            }
+        }
+    }
+
+    #[test]
+    fn the_first_fault_is_told_whoever_finds_it() {
+        let mut text = many(60_000);
+        let lines = text.iter().filter(|&&byte| byte == b'\n').count() as u64;
+        text.extend_from_slice(b"P,1\n");
+        text.extend(many(30_000).split_off(45));
+        text.extend_from_slice(b"Q,\"1");
+        for threads in [1, 2, 4] {
+            assert_eq!(read_bytes(&text, threads).unwrap_err().line, Some(lines + 1));
+        }
+        let twice = [many(30_000), b"P0000007,,A,,\n".to_vec()].concat();
+        assert!(read_bytes(&twice, 2).unwrap_err().to_string().contains("the id P0000007 stands on several rows"));
     }
 
     #[test]

@@ -6,6 +6,7 @@
 
 use super::assign::{self, Claim, probability};
 use super::block::Keys;
+use super::crew::Crew;
 use super::model::Model;
 use super::normalise::Normaliser;
 use super::record::Register;
@@ -37,7 +38,7 @@ impl<'e> Index<'e> {
         if !model.fits(&engine.scheme) {
             return None;
         }
-        register.annotate(&engine.layout, &model.frequencies);
+        register.annotate(&engine.layout, &model.frequencies, &Crew::alone());
         let mut keys = Keys::default();
         for row in 0..u32::try_from(register.len()).ok()? {
             keys.add(&engine.plan, register.row(row), row);
@@ -58,7 +59,7 @@ impl<'e> Index<'e> {
     fn one(&self, id: &str, values: &[&str]) -> Register {
         let mut register = Register::new(&self.engine.layout);
         register.push(&self.engine.layout, &mut Normaliser::new(&self.engine.layout.spelling), id, values);
-        register.annotate(&self.engine.layout, &self.model.frequencies);
+        register.annotate(&self.engine.layout, &self.model.frequencies, &Crew::alone());
         register
     }
 
@@ -82,7 +83,7 @@ impl<'e> Index<'e> {
             if weight > assign::FLOOR {
                 let place = u32::try_from(patterns.len()).unwrap_or(u32::MAX);
                 patterns.push(pattern);
-                claims.push(Claim { left: 0, right, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+                claims.push(Claim { left: 0, right, pair: patterns.len() - 1, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
         assign::compete(&mut claims, |_, _| true, |a, b| engine.one_person(&self.model, &self.register, a, b));
@@ -93,18 +94,7 @@ impl<'e> Index<'e> {
             if probability(weight) < engine.profile.review_from {
                 continue;
             }
-            let pair = Pair {
-                left: 0,
-                right: claim.right,
-                weight,
-                probability: probability(weight),
-                zone,
-                pattern,
-                left_rivals: claim.left_rivals,
-                right_rivals: claim.right_rivals,
-                chain: 0.0,
-                calibration: weight - claim.settled(),
-            };
+            let pair = Pair::settled(claim, weight, zone, pattern);
             out.push(Candidate { id: self.register.id(claim.right).to_owned(), evidence: claim.weight, pair });
         }
         out.sort_by(|a, b| b.pair.weight.total_cmp(&a.pair.weight).then_with(|| a.id.cmp(&b.id)));

@@ -21,7 +21,7 @@
 //! | stage | module | data |
 //! |---|---|---|
 //! | read | `files`, `normalise` | rows of 64-bit slots, words in one arena (`record`) |
-//! | count | `record` | frequency classes of names, days that stand in for unknown ones |
+//! | count | `frequencies` | frequency classes of names, days that stand in for unknown ones |
 //! | block | `block` | some twenty hashed keys per record; Bloom filter, sort, join |
 //! | compare | `compare` | one 64-bit pattern per pair, some hundred thousand distinct ones |
 //! | estimate | `model`, `calibrate` | shares per comparison, cell and class |
@@ -39,6 +39,8 @@ pub mod block;
 pub mod calibrate;
 /// Levels of agreement and patterns.
 pub mod compare;
+/// Threads.
+pub mod crew;
 /// One register with itself.
 pub mod dedupe;
 /// Terms of a weight.
@@ -47,6 +49,8 @@ pub mod explain;
 pub mod family;
 /// CSV files.
 pub mod files;
+/// How frequent names are.
+pub mod frequencies;
 /// Records that come one by one.
 pub mod index;
 /// Classes and EM.

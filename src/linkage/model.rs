@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 use super::calibrate::Calibration;
 use super::compare::{Rule, Scheme};
-use super::record::Frequencies;
+use super::crew::Crew;
+use super::frequencies::Frequencies;
 
 /// Number of classes: the first [`MATCHES`] are of one person.
 pub const CLASSES: usize = 8;
@@ -145,19 +146,24 @@ impl Model {
     }
 
     /// Estimates the model from the patterns of all candidates.
-    pub fn estimate(scheme: &Scheme, tallies: &[Tally], frequencies: Frequencies) -> Self {
+    pub fn estimate(scheme: &Scheme, tallies: &[Tally], frequencies: Frequencies, crew: &Crew<'_>) -> Self {
         let mut model = Self::presumed(scheme, frequencies);
-        let mut parts: Vec<Shares> = tallies.iter().map(|tally| model.first_guess(scheme, tally.pattern)).collect();
+        let mut parts = vec![Shares::default(); tallies.len()];
+        crew.slices(&mut parts, 1, |first, parts| {
+            for (part, tally) in parts.iter_mut().zip(tallies.iter().skip(first)) {
+                *part = model.first_guess(scheme, tally.pattern);
+            }
+        });
         let index = model.index(scheme, tallies);
-        model.maximise(scheme, tallies, &index, &parts);
-        model.refine(scheme, tallies, &index, &mut parts, 24);
+        model.maximise(scheme, tallies, &index, &parts, crew);
+        model.refine(scheme, tallies, &index, &mut parts, 24, crew);
         model
     }
 
     /// Estimates anew from what the competition made of the candidates: `matched` is, per tally, the expected number of pairs of one person.
     /// The patterns may hold the family context by now.
-    pub fn refit(mut self, scheme: &Scheme, tallies: &[Tally], matched: &[f64], context: bool) -> Self {
-        let start = self.classes_of(scheme, tallies);
+    pub fn refit(mut self, scheme: &Scheme, tallies: &[Tally], matched: &[f64], context: bool, crew: &Crew<'_>) -> Self {
+        let start = self.classes_of(scheme, tallies, crew);
         if context && self.context.is_empty() {
             self.context = vec![[1.0 / CONTEXT_LEVELS as f64; CLASSES]; CONTEXT_LEVELS];
         }
@@ -165,7 +171,7 @@ impl Model {
         let mut parts = start;
         for round in 0..3 {
             if round > 0 {
-                parts = self.classes_of(scheme, tallies);
+                parts = self.classes_of(scheme, tallies, crew);
             }
             // Who matches is settled; the classes within matches and within the others are not.
             for ((part, tally), matched) in parts.iter_mut().zip(tallies).zip(matched) {
@@ -176,7 +182,7 @@ impl Model {
                     *value *= if class < MATCHES { share / own } else { (1.0 - share) / other };
                 }
             }
-            self.maximise(scheme, tallies, &index, &parts);
+            self.maximise(scheme, tallies, &index, &parts, crew);
         }
         self
     }
@@ -194,12 +200,15 @@ impl Model {
     }
 
     /// Per tally the shares of the classes.
-    fn classes_of(&self, scheme: &Scheme, tallies: &[Tally]) -> Vec<Shares> {
-        let normal = |tally: &Tally| {
-            let (shares, total) = self.classes(scheme, tally.pattern);
-            shares.map(|share| share / total.max(f64::MIN_POSITIVE))
-        };
-        tallies.iter().map(normal).collect()
+    fn classes_of(&self, scheme: &Scheme, tallies: &[Tally], crew: &Crew<'_>) -> Vec<Shares> {
+        let mut parts = vec![Shares::default(); tallies.len()];
+        crew.slices(&mut parts, 1, |first, parts| {
+            for (part, tally) in parts.iter_mut().zip(tallies.iter().skip(first)) {
+                let (shares, total) = self.classes(scheme, tally.pattern);
+                *part = shares.map(|share| share / total.max(f64::MIN_POSITIVE));
+            }
+        });
+        parts
     }
 
     /// Sets the version from the content.
@@ -279,26 +288,34 @@ impl Model {
         self.cells.iter().flatten().chain(&self.context).copied().collect()
     }
 
-    fn refine(&mut self, scheme: &Scheme, tallies: &[Tally], index: &[u32], parts: &mut [Shares], rounds: usize) {
+    fn refine(&mut self, scheme: &Scheme, tallies: &[Tally], index: &[u32], parts: &mut [Shares], rounds: usize, crew: &Crew<'_>) {
         let width = (index.len() / tallies.len().max(1)).max(1);
         let mut before = f64::NEG_INFINITY;
+        // Each pattern's classes, and its likelihood, which is summed in order whoever found it.
+        let mut found = vec![(0.0, Shares::default()); tallies.len()];
         for _ in 0..rounds {
             let flat = self.flat();
-            let mut likelihood = 0.0;
-            for ((tally, places), part) in tallies.iter().zip(index.chunks_exact(width)).zip(parts.iter_mut()) {
-                let mut shares = self.priors;
-                for &place in places {
-                    if let Some(cell) = flat.get(place as usize) {
-                        for (share, p) in shares.iter_mut().zip(cell) {
-                            *share *= p;
+            crew.slices(&mut found, 1, |first, found| {
+                let places = index.chunks_exact(width).skip(first);
+                for ((found, tally), places) in found.iter_mut().zip(tallies.iter().skip(first)).zip(places) {
+                    let mut shares = self.priors;
+                    for &place in places {
+                        if let Some(cell) = flat.get(place as usize) {
+                            for (share, p) in shares.iter_mut().zip(cell) {
+                                *share *= p;
+                            }
                         }
                     }
+                    let total: f64 = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+                    *found = (f64::from(tally.pairs) * total.ln(), shares.map(|share| share / total));
                 }
-                let total: f64 = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-                likelihood += f64::from(tally.pairs) * total.ln();
-                *part = shares.map(|share| share / total);
+            });
+            let mut likelihood = 0.0;
+            for (part, (own, shares)) in parts.iter_mut().zip(&found) {
+                likelihood += own;
+                *part = *shares;
             }
-            self.maximise(scheme, tallies, index, parts);
+            self.maximise(scheme, tallies, index, parts, crew);
             // Less than a hundred-thousandth of a nat per pair: the scores no longer move.
             let pairs: f64 = tallies.iter().map(|tally| f64::from(tally.pairs)).sum();
             if likelihood - before < 2e-6 * pairs {
@@ -308,20 +325,9 @@ impl Model {
         }
     }
 
-    fn maximise(&mut self, scheme: &Scheme, tallies: &[Tally], index: &[u32], parts: &[Shares]) {
+    fn maximise(&mut self, scheme: &Scheme, tallies: &[Tally], index: &[u32], parts: &[Shares], crew: &Crew<'_>) {
         let width = (index.len() / tallies.len().max(1)).max(1);
-        let size = self.cells.iter().map(Vec::len).sum::<usize>() + self.context.len();
-        let mut counts = vec![[0.0; CLASSES]; size];
-        let mut totals = [0.0; CLASSES];
-        for ((tally, places), part) in tallies.iter().zip(index.chunks_exact(width)).zip(parts) {
-            let weighted = part.map(|share| share * f64::from(tally.pairs));
-            add(&mut totals, &weighted);
-            for &place in places {
-                if let Some(cell) = counts.get_mut(place as usize) {
-                    add(cell, &weighted);
-                }
-            }
-        }
+        let (mut counts, totals) = self.counts(tallies, index, width, parts, crew);
         let all: f64 = totals.iter().sum::<f64>() + CLASSES as f64;
         self.priors = totals.map(|total| (total + 1.0) / all);
         let mut rest = counts.as_mut_slice();
@@ -385,6 +391,42 @@ impl Model {
                 *share = (count + PRIOR / CONTEXT_LEVELS as f64) / (total + PRIOR);
             }
         }
+    }
+
+    /// The expected pairs of each class, per cell of the flat table and in all. Threads share out the comparisons, not the patterns, so that
+    /// every sum is formed in one order.
+    fn counts(&self, tallies: &[Tally], index: &[u32], width: usize, parts: &[Shares], crew: &Crew<'_>) -> (Vec<Shares>, Shares) {
+        let mut bounds: Vec<(u32, u32)> = Vec::with_capacity(width);
+        for cells in self.cells.iter().map(Vec::len).chain((!self.context.is_empty()).then_some(self.context.len())) {
+            let start = bounds.last().map_or(0, |bound| bound.1);
+            bounds.push((start, start + u32::try_from(cells).unwrap_or_default()));
+        }
+        let groups = if tallies.len() < 4_096 { 1 } else { crew.threads().min(bounds.len()).max(1) };
+        let share = bounds.len().div_ceil(groups).max(1);
+        let count = |group: usize| {
+            let own = bounds.get(group * share..).unwrap_or_default().iter().take(share);
+            let start = own.clone().next().map_or(0, |bound| bound.0);
+            let mut counts = vec![Shares::default(); own.clone().map(|bound| (bound.1 - bound.0) as usize).sum()];
+            let mut totals = Shares::default();
+            for ((tally, places), part) in tallies.iter().zip(index.chunks_exact(width)).zip(parts) {
+                let weighted = part.map(|share| share * f64::from(tally.pairs));
+                if group == 0 {
+                    add(&mut totals, &weighted);
+                }
+                for &place in places.iter().skip(group * share).take(share) {
+                    if let Some(cell) = counts.get_mut((place - start) as usize) {
+                        add(cell, &weighted);
+                    }
+                }
+            }
+            (counts, totals)
+        };
+        let mut found = if groups == 1 { vec![count(0)] } else { crew.each(groups, count).unwrap_or_default() }.into_iter();
+        let (mut counts, totals) = found.next().unwrap_or_default();
+        found.for_each(|(more, _)| counts.extend(more));
+        // A run that is stopped finds no counts; it ends before anybody sees them.
+        counts.resize(bounds.last().map_or(0, |bound| bound.1 as usize), Shares::default());
+        (counts, totals)
     }
 
     /// The weight of each class for a pattern, and their sum.

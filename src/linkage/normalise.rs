@@ -7,13 +7,13 @@
 use std::hash::{BuildHasher, Hasher};
 
 use foldhash::fast::FixedState;
-use serde::Deserialize;
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use unicode_normalization::UnicodeNormalization;
 
 mod codes;
+mod spelling;
 
-use super::profile::ProfileError;
+pub use self::spelling::Spelling;
 pub use codes::{count_code, date_code, digits_of, number_code, plain_code, sex_code};
 
 /// The longest word that is kept, in letters; what follows is cut.
@@ -38,128 +38,6 @@ pub fn mix(x: u64) -> u64 {
     let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
     x ^ (x >> 31)
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Tables {
-    nulls: Vec<String>,
-    titles: Vec<String>,
-    dotted: Vec<String>,
-    connectors: Vec<String>,
-    weak: Vec<String>,
-    noise: Vec<String>,
-    folds: Vec<(String, String)>,
-    endings: Vec<(String, String)>,
-    first: HashMap<String, String>,
-    forms: HashMap<String, Vec<String>>,
-}
-
-/// The spelling tables of a profile, ready for use.
-#[derive(Debug, Clone)]
-pub struct Spelling {
-    nulls: HashSet<Vec<u8>>,
-    /// The lengths that a null word may have, as bits, per first letter: nearly every cell is decided by this table.
-    null_lengths: Vec<u32>,
-    titles: HashSet<Vec<u8>>,
-    dotted: HashSet<Vec<u8>>,
-    connectors: HashSet<Vec<u8>>,
-    weak: HashSet<Vec<u8>>,
-    noise: HashSet<Vec<u8>>,
-    folds: Vec<(Vec<u8>, Vec<u8>)>,
-    endings: Vec<(Vec<u8>, Vec<u8>)>,
-    first: HashMap<Vec<u8>, Vec<u8>>,
-    forms: HashMap<Vec<u8>, Vec<u8>>,
-}
-
-impl Spelling {
-    /// The shipped tables of that name, or tables given as TOML text.
-    pub fn load(name: &str) -> Result<Self, ProfileError> {
-        let text = match name {
-            "indonesian" => include_str!("../../data/linkage/spelling-indonesian.toml"),
-            "neutral" => include_str!("../../data/linkage/spelling-neutral.toml"),
-            text if text.contains('=') => text,
-            other => return Err(ProfileError(format!("no spelling tables are called {other}; there are: indonesian, neutral"))),
-        };
-        let tables: Tables = toml::from_str(text).map_err(|error| ProfileError(format!("spelling tables: {}", error.message())))?;
-        let set = |list: Vec<String>| list.iter().map(|word| codes(word)).collect::<HashSet<_>>();
-        let rules = |list: Vec<(String, String)>| {
-            let mut rules: Vec<_> = list.iter().map(|(from, to)| (codes(from), codes(to))).filter(|(from, _)| !from.is_empty()).collect();
-            // The longest rule wins, whatever the order of the table.
-            rules.sort_by(|a, b| b.0.len().cmp(&a.0.len()).then(a.cmp(b)));
-            rules
-        };
-        let mut forms = HashMap::new();
-        for (to, from) in &tables.forms {
-            for word in from {
-                forms.insert(codes(word), codes(to));
-            }
-        }
-        let nulls: HashSet<Vec<u8>> = tables.nulls.iter().map(|cell| cell.to_uppercase().into_bytes()).collect();
-        let mut null_lengths = vec![0u32; 256];
-        for word in &nulls {
-            let lengths = word.first().and_then(|&first| null_lengths.get_mut(usize::from(first)));
-            if let Some(lengths) = lengths {
-                *lengths |= 1 << word.len().min(31);
-            }
-        }
-        Ok(Self {
-            nulls,
-            null_lengths,
-            titles: set(tables.titles),
-            dotted: set(tables.dotted),
-            connectors: set(tables.connectors),
-            weak: set(tables.weak),
-            noise: set(tables.noise),
-            folds: rules(tables.folds),
-            endings: rules(tables.endings),
-            first: tables.first.iter().map(|(from, to)| (codes(from), codes(to))).collect(),
-            forms,
-        })
-    }
-
-    /// Whether a cell says "unknown", in a word or by being empty.
-    pub fn is_null(&self, cell: &str) -> bool {
-        let cell = cell.as_bytes().trim_ascii();
-        let Some(first) = cell.first().map(u8::to_ascii_uppercase) else { return true };
-        if self.null_lengths.get(usize::from(first)).copied().unwrap_or_default() & (1 << cell.len().min(31)) == 0 {
-            return false;
-        }
-        let mut short = [0u8; 31];
-        let Some(space) = short.get_mut(..cell.len()) else { return false };
-        for (to, from) in space.iter_mut().zip(cell) {
-            *to = from.to_ascii_uppercase();
-        }
-        self.nulls.contains(&*space)
-    }
-
-    /// A word as pronounced: old spellings, transliterations and doubled letters folded together.
-    pub fn fold(&self, word: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(word.len());
-        let mut rest = word;
-        while let Some((&letter, tail)) = rest.split_first() {
-            let rule = self.folds.iter().find(|(from, _)| rest.starts_with(from));
-            let (piece, next) = match rule {
-                Some((from, to)) => (to.as_slice(), rest.get(from.len()..).unwrap_or_default()),
-                None => (std::slice::from_ref(&letter), tail),
-            };
-            for &code in piece {
-                // Doubled digits are not a matter of spelling.
-                if out.last() != Some(&code) || code > 26 {
-                    out.push(code);
-                }
-            }
-            rest = next;
-        }
-        for (from, to) in &self.endings {
-            if out.len() > from.len() + 2 && out.ends_with(from) {
-                out.truncate(out.len() - from.len());
-                out.extend_from_slice(to);
-                break;
-            }
-        }
-        out
-    }
 }
 
 /// The letter codes of a text, everything that is neither letter nor digit left out.
@@ -211,21 +89,35 @@ impl Short {
     }
 }
 
-/// What is known of one word, kept per worker because the same words come again and again.
-#[derive(Debug, Clone, Default)]
+/// What is known of one word, kept per worker because the same words come again and again. As small as a cache line.
+#[derive(Debug, Clone, Copy, Default)]
 struct Word {
     /// The accepted form of the word.
     exact: Short,
     /// The same as pronounced.
     folded: Short,
-    /// What it stands for at the head of a name.
-    head: Option<(Short, Short)>,
+    /// The sum of the folded letters' hashes.
+    sum: u64,
+    /// One more than the place of what it stands for at the head of a name; 0 where it stands for itself.
+    head: u32,
     title: bool,
     dotted: bool,
     connector: bool,
     weak: bool,
     head_weak: bool,
     noise: bool,
+}
+
+/// What a word stands for at the head of a name.
+#[derive(Debug, Clone, Copy, Default)]
+struct Head {
+    exact: Short,
+    folded: Short,
+    sum: u64,
+}
+
+fn sum_of(letters: &[u8]) -> u64 {
+    letters.iter().fold(0, |sum, &code| sum.wrapping_add(mix(u64::from(code) + 0x9e37)))
 }
 
 /// A cell of words in comparable form.
@@ -243,19 +135,49 @@ pub struct Words {
 #[derive(Debug)]
 pub struct Normaliser<'a> {
     spelling: &'a Spelling,
-    /// Words by their letters, six bits each.
-    words: HashMap<u128, u32, FixedState>,
+    /// Words by the hash of their letters.
+    words: HashMap<u64, u32, FixedState>,
+    /// The words met last, by place: a small table that nearly always answers before the large one is asked.
+    recent: Vec<(u64, u32)>,
     known: Vec<Word>,
-    buffer: Vec<u8>,
+    heads: Vec<Head>,
+    names: Classes,
+    texts: Classes,
     found: Vec<(u32, bool)>,
     out: Words,
-    /// Whole cells met before, by hash: mothers, places and streets come again and again. What they became is kept by the register. One
-    /// table per column, so that the small ones stay in the cache.
-    pub(super) cells: Vec<HashMap<u64, [u64; 3], FixedState>>,
+    cells: Vec<Vec<Known>>,
+    asked: usize,
 }
 
-/// Past this many different words (or cells) a worker forgets them all and begins anew: the bound of its memory.
-pub(super) const REMEMBERED: usize = 250_000;
+/// A cell met before: its hash and what it became.
+type Known = (u64, [u64; 3]);
+
+/// Past this many different words a worker forgets them all and begins anew: the bound of its memory.
+const REMEMBERED: usize = 250_000;
+/// Cells remembered per column, of names and of other words, powers of two. A newer one displaces the older with the same place, so the
+/// tables stay in the cache. Few names come again, but streets do.
+const CELLS: [usize; 2] = [1 << 12, 1 << 14];
+/// Places for the words met last, a power of two.
+const RECENT: usize = 1 << 13;
+/// Cells to ask for before it pays to remember any.
+const FEW: usize = 1_000;
+
+/// Per ASCII byte the letter's code, or what it does between words.
+type Classes = [u8; 256];
+
+const SPACE: u8 = 64;
+const PART: u8 = 65;
+const DOT: u8 = 66;
+
+fn classes(mark: impl Fn(u8) -> Option<u8>) -> Classes {
+    std::array::from_fn(|byte| u8::try_from(byte).map_or(0, |byte| ascii_code(byte).or_else(|| mark(byte)).unwrap_or_default()))
+}
+
+/// The letters of a word as its key, six bits each, the first [`WORD`] of them; letters are numbered from 1, so the key tells its length.
+fn key_of(text: &str) -> u128 {
+    let codes = codes(text);
+    codes.iter().take(WORD).fold(0, |key, &code| key << 6 | u128::from(code & 63))
+}
 
 impl<'a> Normaliser<'a> {
     /// A worker's normaliser.
@@ -263,11 +185,20 @@ impl<'a> Normaliser<'a> {
         Self {
             spelling,
             words: HashMap::default(),
+            recent: Vec::new(),
             known: Vec::new(),
-            buffer: Vec::new(),
+            heads: Vec::new(),
+            names: classes(|byte| match byte {
+                b'\t'..=b'\r' | b' ' | b'-' | b'/' | b'_' => Some(SPACE),
+                b',' | b';' | b'(' | b')' => Some(PART),
+                b'.' => Some(DOT),
+                _ => None,
+            }),
+            texts: classes(|byte| (byte != b'\'').then_some(SPACE)),
             found: Vec::new(),
             out: Words::default(),
             cells: Vec::new(),
+            asked: 0,
         }
     }
 
@@ -276,101 +207,211 @@ impl<'a> Normaliser<'a> {
         self.spelling.is_null(cell)
     }
 
-    fn word(&mut self, text: &str) -> Option<u32> {
-        self.buffer.clear();
-        if text.is_ascii() {
-            self.buffer.extend(text.bytes().filter_map(ascii_code));
-        } else {
-            self.buffer = codes(text);
+    /// Asks for what is remembered of a cell, so that it is near when it is recalled.
+    pub(super) fn foresee(&self, column: usize, key: u64) -> u64 {
+        self.cells.get(column).and_then(|table| table.get(key as usize & table.len().wrapping_sub(1))).map_or(0, |known| known.0)
+    }
+
+    /// What a cell of a column became when it was met before. Mothers, places and streets come again and again.
+    pub(super) fn recall(&mut self, column: usize, key: u64) -> Option<[u64; 3]> {
+        self.asked += 1;
+        let table = self.cells.get(column)?;
+        let (known, content) = table.get(key as usize & table.len().wrapping_sub(1))?;
+        (*known == key).then_some(*content)
+    }
+
+    /// Keeps what a cell became. A normaliser serves one register, for the content says where in its arena the words stand.
+    pub(super) fn remember(&mut self, column: usize, name: bool, key: u64, content: [u64; 3]) {
+        if self.asked < FEW {
+            return;
         }
-        self.buffer.truncate(WORD);
-        if self.buffer.is_empty() {
+        if self.cells.len() <= column {
+            self.cells.resize_with(column + 1, Vec::new);
+        }
+        let Some(table) = self.cells.get_mut(column) else { return };
+        if table.is_empty() {
+            let [few, many] = CELLS;
+            table.resize(if name { few } else { many }, Known::default());
+        }
+        let place = key as usize & table.len().wrapping_sub(1);
+        if let Some(place) = table.get_mut(place) {
+            *place = (key, content);
+        }
+    }
+
+    fn word(&mut self, key: u128) -> Option<u32> {
+        if key == 0 {
             return None;
         }
-        let key = self.buffer.iter().fold(0u128, |key, &code| key << 6 | u128::from(code & 63));
-        if let Some(&id) = self.words.get(&key) {
-            return Some(id);
+        let hash = mix(key as u64 ^ mix((key >> 64) as u64 ^ 0x77));
+        let place = hash as usize & (RECENT - 1);
+        if let Some((known, id)) = self.recent.get(place)
+            && *known == hash
+        {
+            return Some(*id);
         }
-        if self.known.len() >= REMEMBERED {
-            self.words.clear();
-            self.known.clear();
-            // Numbers handed out before are no longer valid, so the words of the cell at hand are given up too.
-            self.found.clear();
+        let id = self.words.get(&hash).copied().unwrap_or_else(|| self.learn(hash, key));
+        if self.recent.is_empty() && self.asked >= FEW {
+            self.recent = vec![(0, 0); RECENT];
         }
+        if let Some(recent) = self.recent.get_mut(place) {
+            *recent = (hash, id);
+        }
+        Some(id)
+    }
+
+    fn learn(&mut self, hash: u64, key: u128) -> u32 {
         let spelling = self.spelling;
-        let exact = spelling.forms.get(&self.buffer).unwrap_or(&self.buffer);
-        let head = spelling.first.get(&self.buffer);
-        let word = Word {
-            title: spelling.titles.contains(&self.buffer),
-            dotted: spelling.dotted.contains(&self.buffer),
-            connector: spelling.connectors.contains(&self.buffer),
+        let mut letters: Vec<u8> = Vec::with_capacity(WORD);
+        let mut rest = key;
+        while rest != 0 {
+            letters.push((rest & 63) as u8);
+            rest >>= 6;
+        }
+        letters.reverse();
+        let exact = spelling.forms.get(&letters).unwrap_or(&letters);
+        let head = spelling.first.get(&letters);
+        let folded = Short::new(&spelling.fold(exact));
+        let mut word = Word {
+            title: spelling.titles.contains(&letters),
+            dotted: spelling.dotted.contains(&letters),
+            connector: spelling.connectors.contains(&letters),
             weak: spelling.weak.contains(exact),
             head_weak: head.is_some_and(|to| spelling.weak.contains(to)),
-            noise: spelling.noise.contains(&self.buffer),
+            noise: spelling.noise.contains(&letters),
             exact: Short::new(exact),
-            folded: Short::new(&spelling.fold(exact)),
-            head: head.map(|to| (Short::new(to), Short::new(&spelling.fold(to)))),
+            folded,
+            sum: sum_of(folded.letters()),
+            head: 0,
         };
+        if let Some(to) = head {
+            let folded = Short::new(&spelling.fold(to));
+            self.heads.push(Head { exact: Short::new(to), folded, sum: sum_of(folded.letters()) });
+            word.head = u32::try_from(self.heads.len()).unwrap_or_default();
+        }
         let id = u32::try_from(self.known.len()).unwrap_or(u32::MAX);
         self.known.push(word);
-        self.words.insert(key, id);
-        Some(id)
+        self.words.insert(hash, id);
+        id
+    }
+
+    fn begin(&mut self) {
+        self.found.clear();
+        // Only between cells, for the words of a cell are known by their numbers.
+        if self.known.len() >= REMEMBERED {
+            self.words.clear();
+            self.recent.clear();
+            self.known.clear();
+            self.heads.clear();
+        }
     }
 
     /// A name of a person: titles and the father's name after bin/binti left out, accepted forms put in.
     pub fn name(&mut self, cell: &str) -> &Words {
-        self.found.clear();
-        let mut after_comma = false;
-        'cell: for (n, part) in cell.split([',', ';', '(', ')']).enumerate() {
-            after_comma |= n > 0;
-            for token in part.split(|c: char| c.is_whitespace() || matches!(c, '-' | '/' | '_' | '\u{a0}')) {
-                if token.is_empty() || self.found.len() >= WORDS {
-                    continue;
-                }
-                let has_dot = token.contains('.');
-                let Some(id) = self.word(token) else { continue };
-                let Some(word) = self.known.get(id as usize) else { continue };
-                if word.connector && !self.found.is_empty() {
-                    break 'cell;
-                }
-                if (word.title && !word.dotted) || ((word.title || word.dotted) && (has_dot || after_comma) && word.head.is_none()) {
-                    continue;
-                }
-                // Behind a comma two letters and a dot are a degree that the table does not know.
-                if after_comma && has_dot {
-                    continue;
-                }
-                if has_dot && token.trim_end_matches('.').contains('.') {
-                    // "MOH.ALI", "A.B.C": the dot parts words.
-                    for piece in token.split('.') {
-                        if self.found.len() < WORDS
-                            && let Some(id) = self.word(piece)
-                        {
-                            self.found.push((id, false));
-                        }
+        self.begin();
+        if cell.is_ascii() {
+            self.plain_name(cell);
+        } else {
+            'cell: for (n, part) in cell.split([',', ';', '(', ')']).enumerate() {
+                for token in part.split(|c: char| c.is_whitespace() || matches!(c, '-' | '/' | '_' | '\u{a0}')) {
+                    if !self.name_word(token, key_of(token), token.contains('.'), n > 0) {
+                        break 'cell;
                     }
-                    continue;
                 }
-                self.found.push((id, false));
             }
         }
         self.assemble(true)
     }
 
-    /// A place or an address: words of no meaning left out.
-    pub fn text(&mut self, cell: &str) -> &Words {
-        self.found.clear();
-        for token in cell.split(|c: char| !c.is_alphanumeric() && c != '\'') {
-            if token.is_empty() || self.found.len() >= WORDS {
-                continue;
+    /// The same for ASCII, in one walk.
+    fn plain_name(&mut self, cell: &str) {
+        let (mut start, mut key, mut letters, mut dot, mut after_comma) = (0, 0u128, 0, false, false);
+        for (at, byte) in cell.bytes().chain(std::iter::once(b' ')).enumerate() {
+            match self.names.get(usize::from(byte)).copied().unwrap_or_default() {
+                0 => {}
+                DOT => dot = true,
+                mark @ (SPACE | PART) => {
+                    if key != 0 && !self.name_word(cell.get(start..at).unwrap_or_default(), key, dot, after_comma) {
+                        return;
+                    }
+                    (start, key, letters, dot) = (at + 1, 0, 0, false);
+                    after_comma |= mark == PART;
+                }
+                code if letters < WORD => {
+                    key = key << 6 | u128::from(code);
+                    letters += 1;
+                }
+                _ => {}
             }
-            let Some(id) = self.word(token) else { continue };
-            if self.known.get(id as usize).is_some_and(|word| word.noise) {
-                continue;
+        }
+    }
+
+    /// Takes one word of a name; false when what follows is the father's name.
+    fn name_word(&mut self, token: &str, key: u128, has_dot: bool, after_comma: bool) -> bool {
+        if self.found.len() >= WORDS {
+            return true;
+        }
+        let Some(id) = self.word(key) else { return true };
+        let Some(word) = self.known.get(id as usize) else { return true };
+        if word.connector && !self.found.is_empty() {
+            return false;
+        }
+        if (word.title && !word.dotted) || ((word.title || word.dotted) && (has_dot || after_comma) && word.head == 0) {
+            return true;
+        }
+        // Behind a comma two letters and a dot are a degree that the table does not know.
+        if after_comma && has_dot {
+            return true;
+        }
+        if has_dot && token.trim_end_matches('.').contains('.') {
+            // "MOH.ALI", "A.B.C": the dot parts words.
+            for piece in token.split('.') {
+                if self.found.len() < WORDS
+                    && let Some(id) = self.word(key_of(piece))
+                {
+                    self.found.push((id, false));
+                }
             }
+        } else {
             self.found.push((id, false));
         }
+        true
+    }
+
+    /// A place or an address: words of no meaning left out.
+    pub fn text(&mut self, cell: &str) -> &Words {
+        self.begin();
+        if cell.is_ascii() {
+            let (mut key, mut letters) = (0u128, 0);
+            for byte in cell.bytes().chain(std::iter::once(b' ')) {
+                match self.texts.get(usize::from(byte)).copied().unwrap_or_default() {
+                    0 => {}
+                    SPACE => {
+                        self.text_word(key);
+                        (key, letters) = (0, 0);
+                    }
+                    code if letters < WORD => {
+                        key = key << 6 | u128::from(code);
+                        letters += 1;
+                    }
+                    _ => {}
+                }
+            }
+        } else {
+            for token in cell.split(|c: char| !c.is_alphanumeric() && c != '\'') {
+                self.text_word(key_of(token));
+            }
+        }
         self.assemble(false)
+    }
+
+    fn text_word(&mut self, key: u128) {
+        if self.found.len() < WORDS
+            && let Some(id) = self.word(key)
+            && self.known.get(id as usize).is_some_and(|word| !word.noise)
+        {
+            self.found.push((id, false));
+        }
     }
 
     fn assemble(&mut self, name: bool) -> &Words {
@@ -381,59 +422,46 @@ impl<'a> Normaliser<'a> {
             *weak = name && several && (word.weak || (n == 0 && word.head_weak));
             strong += usize::from(!*weak && word.folded.length > 1);
         }
-        let out = &mut self.out;
-        out.packed.clear();
-        let (mut sum, mut total) = (0u64, 0usize);
+        let (mut sum, mut total, mut count, mut at) = (0u64, 0usize, 0usize, 0usize);
         let mut lengths = [0u8; WORDS];
-        let mut count = 0usize;
+        let mut kept = [0u8; LETTERS];
+        // Weak words belong to the accepted form, though not to the letters.
+        let mut joined = [0u8; WORDS * WORD];
         for (n, &(id, weak)) in self.found.iter().enumerate() {
             let Some(word) = self.known.get(id as usize) else { continue };
-            let folded = match &word.head {
-                Some((_, folded)) if name && several && n == 0 => folded,
-                _ => &word.folded,
-            };
-            if weak && strong > 0 {
-                continue;
-            }
-            let room = LETTERS.saturating_sub(total).min(usize::from(folded.length));
-            if room == 0 {
-                continue;
-            }
-            let kept = folded.letters().get(..room).unwrap_or_default();
-            total += room;
-            for &code in kept {
-                sum = sum.wrapping_add(mix(u64::from(code) + 0x9e37));
-            }
-            if let Some(length) = lengths.get_mut(count) {
-                *length = u8::try_from(room).unwrap_or_default();
-            }
-            count += 1;
-            out.packed.extend_from_slice(kept);
-        }
-        if count == 0 {
-            out.exact = 0;
-            out.letters = 0;
-            out.packed.clear();
-            return out;
-        }
-        // Weak words belong to the accepted form; it is joined anew because `packed` lacks them.
-        let mut joined = [0u8; 8 * (WORD + 8)];
-        let mut at = 0;
-        for (n, &(id, _)) in self.found.iter().enumerate() {
-            let Some(word) = self.known.get(id as usize) else { continue };
-            let form = match &word.head {
-                Some((form, _)) if name && several && n == 0 => form,
-                _ => &word.exact,
-            };
+            let head = if name && several && n == 0 { self.heads.get((word.head as usize).wrapping_sub(1)) } else { None };
+            let (form, folded, own) = head.map_or((&word.exact, &word.folded, word.sum), |head| (&head.exact, &head.folded, head.sum));
             let form = form.letters();
             if let Some(space) = joined.get_mut(at..at + form.len()) {
                 space.copy_from_slice(form);
                 at += form.len();
             }
+            let folded = folded.letters();
+            let room = (LETTERS - total).min(folded.len());
+            if (weak && strong > 0) || room == 0 {
+                continue;
+            }
+            let cut = folded.get(..room).unwrap_or_default();
+            sum = sum.wrapping_add(if room == folded.len() { own } else { sum_of(cut) });
+            if let (Some(space), Some(length)) = (kept.get_mut(total..total + room), lengths.get_mut(count)) {
+                space.copy_from_slice(cut);
+                *length = u8::try_from(room).unwrap_or_default();
+            }
+            total += room;
+            count += 1;
+        }
+        let out = &mut self.out;
+        out.packed.clear();
+        if count == 0 {
+            out.exact = 0;
+            out.letters = 0;
+            return out;
         }
         out.exact = hash(joined.get(..at).unwrap_or_default(), 1) | 1;
         out.letters = mix(sum) | 16;
-        out.packed.splice(0..0, std::iter::once(u8::try_from(count).unwrap_or_default()).chain(lengths.into_iter().take(count)));
+        out.packed.push(u8::try_from(count).unwrap_or_default());
+        out.packed.extend_from_slice(lengths.get(..count).unwrap_or_default());
+        out.packed.extend_from_slice(kept.get(..total).unwrap_or_default());
         out
     }
 }

@@ -12,6 +12,9 @@ pub enum Kind {
     NationalId,
     /// A number that the members of one family share.
     FamilyId,
+    /// The source's own key of the family. It says which rows of its register belong together, and is compared with nothing: the other
+    /// register's keys are others.
+    FamilyGroup,
     /// A whole name. The first such field is the person's, further ones are relatives' (mother, father).
     PersonName,
     /// A given name, where the surname stands in a column of its own.
@@ -31,6 +34,9 @@ pub enum Kind {
     /// A number, such as a street number or RT.
     Number,
 }
+
+/// The most fields a profile may have beside the id.
+pub const MOST_FIELDS: usize = 32;
 
 /// One column of the profile.
 #[derive(Debug, Clone)]
@@ -156,8 +162,8 @@ impl Profile {
         if self.fields.len() < 2 {
             return fail("there is nothing to compare but the id".to_owned());
         }
-        if self.fields.len() > 33 {
-            return fail("at most 32 fields can be compared".to_owned());
+        if self.fields.len() > MOST_FIELDS + 1 {
+            return fail(format!("at most {MOST_FIELDS} fields can be compared"));
         }
         for (n, field) in self.fields.iter().enumerate() {
             if self.fields.iter().take(n).any(|other| other.key == field.key) {

@@ -3,11 +3,10 @@
 //! A pair is compared by reading two rows that each lie in two or three cache lines; that, not arithmetic, is what a register of half a
 //! million rows costs. A record takes 8 bytes per slot (17 slots with the Indonesian profile), its words about 60, its id about 20.
 
-use foldhash::fast::FixedState;
-use std::collections::HashMap;
-
+use super::crew::Crew;
+use super::frequencies::Frequencies;
 use super::normalise::{self, LETTERS, Normaliser, Spelling, WORDS, Words};
-use super::profile::{Field, Kind, Profile, ProfileError};
+use super::profile::{Field, Kind, MOST_FIELDS, Profile, ProfileError};
 
 /// The most rows of one register; rows are counted in 32 bits.
 pub const MOST_ROWS: usize = u32::MAX as usize - 1;
@@ -40,6 +39,8 @@ pub struct Layout {
     pub stride: usize,
     /// The column of the family's number, if any.
     pub family: Option<usize>,
+    /// Whether rows can tell their family at all.
+    pub families: bool,
     /// The spelling tables.
     pub spelling: Spelling,
 }
@@ -57,13 +58,15 @@ impl Layout {
             stride += match kind {
                 Kind::PersonName | Kind::GivenName | Kind::Surname => 3,
                 Kind::Place | Kind::Text => 2,
+                Kind::FamilyGroup => 0,
                 _ => 1,
             };
             let hierarchy = hierarchy.clone();
             columns.push(Column { key: key.clone(), kind: *kind, slot, structured: *structured, hierarchy, kin, joint: joint.clone() });
         }
         let family = columns.iter().find(|column| column.kind == Kind::FamilyId).map(|column| column.slot);
-        Ok(Self { columns, stride, family, spelling: Spelling::load(&profile.spelling)? })
+        let families = columns.iter().any(|column| matches!(column.kind, Kind::FamilyId | Kind::FamilyGroup));
+        Ok(Self { columns, stride, family, families, spelling: Spelling::load(&profile.spelling)? })
     }
 
     fn first(&self, wanted: impl Fn(&Column) -> bool) -> Option<&Column> {
@@ -127,6 +130,11 @@ impl<'a> Row<'a> {
         self.slots.get(slot).copied().unwrap_or_default()
     }
 
+    /// The first byte of the words to which a slot points.
+    pub fn first_byte(&self, slot: usize) -> u64 {
+        self.arena.get((self.slot(slot) >> 8) as usize).copied().map_or(0, u64::from)
+    }
+
     /// The words to which a slot points.
     pub fn cell(&self, slot: usize) -> Cell<'a> {
         let at = self.slot(slot);
@@ -148,6 +156,8 @@ pub struct Register {
     arena: Vec<u8>,
     ids: Vec<u8>,
     id_ends: Vec<u64>,
+    /// The source's own families; empty until a row names one.
+    groups: Vec<u64>,
 }
 
 impl Register {
@@ -177,6 +187,19 @@ impl Register {
         self.slots.get(n as usize * self.stride + slot).copied().unwrap_or_default()
     }
 
+    /// The rows one after another, as slots.
+    pub fn rows(&self) -> impl Iterator<Item = &[u64]> {
+        self.slots.chunks_exact(self.stride.max(1))
+    }
+
+    /// What the members of a record's family have in common, a number that means nothing in another register; 0 where it is not known.
+    pub fn family(&self, layout: &Layout, n: u32) -> u64 {
+        match self.groups.get(n as usize) {
+            Some(&group) if group != 0 => group,
+            _ => layout.family.map_or(0, |slot| self.slot(n, slot)),
+        }
+    }
+
     /// A record's id.
     pub fn id(&self, n: u32) -> &str {
         let n = n as usize;
@@ -191,22 +214,35 @@ impl Register {
         self.id_ends.push(self.ids.len() as u64);
         let start = self.slots.len();
         self.slots.resize(start + self.stride, 0);
-        if normaliser.cells.len() < layout.columns.len() {
-            normaliser.cells.resize_with(layout.columns.len(), HashMap::default);
+        // The tables of cells met before are larger than the nearest cache, so all are asked before any is waited for.
+        let mut keys = [0u64; MOST_FIELDS];
+        let mut early = 0;
+        for (place, ((column, cell), key)) in layout.columns.iter().zip(values).zip(&mut keys).enumerate() {
+            if column.reference().is_some() {
+                *key = normalise::hash(cell.as_bytes(), 6);
+                early ^= normaliser.foresee(place, *key);
+            }
         }
-        for (place, (column, cell)) in layout.columns.iter().zip(values).enumerate() {
+        std::hint::black_box(early);
+        for (place, ((column, cell), key)) in layout.columns.iter().zip(values).zip(keys).enumerate() {
             if cell.is_empty() || normaliser.is_null(cell) {
                 continue;
             }
             let content: [u64; 3];
             let used = match column.kind {
                 Kind::PersonName | Kind::GivenName | Kind::Surname => {
-                    content = self.words(normaliser, place, cell, true);
+                    content = self.words(normaliser, place, key, cell, true);
                     3
                 }
                 Kind::Place | Kind::Text => {
-                    content = self.words(normaliser, place, cell, false);
+                    content = self.words(normaliser, place, key, cell, false);
                     2
+                }
+                Kind::FamilyGroup => {
+                    self.groups.resize(self.len() - 1, 0);
+                    // Marked as no number of a family card can be.
+                    self.groups.push(normalise::hash(cell.trim().as_bytes(), 8) | 15 << 60);
+                    continue;
                 }
                 kind => {
                     let code = match kind {
@@ -227,29 +263,31 @@ impl Register {
                 }
             }
         }
+        if !self.groups.is_empty() {
+            self.groups.resize(self.len(), 0);
+        }
     }
 
     /// The slots of a cell of words; of a cell met before, those it had, so that its words stand in the arena once.
-    fn words(&mut self, normaliser: &mut Normaliser<'_>, place: usize, cell: &str, name: bool) -> [u64; 3] {
-        let key = normalise::hash(cell.as_bytes(), 6);
-        if let Some(&known) = normaliser.cells.get(place).and_then(|cells| cells.get(&key)) {
+    fn words(&mut self, normaliser: &mut Normaliser<'_>, place: usize, key: u64, cell: &str, name: bool) -> [u64; 3] {
+        if let Some(known) = normaliser.recall(place, key) {
             return known;
         }
         let words = if name { normaliser.name(cell) } else { normaliser.text(cell) };
         let at = keep(&mut self.arena, words);
         let content = if name { [words.exact, words.letters, at] } else { [words.letters, at, 0] };
-        if let Some(cells) = normaliser.cells.get_mut(place) {
-            if cells.len() >= normalise::REMEMBERED {
-                cells.clear();
-            }
-            cells.insert(key, content);
-        }
+        normaliser.remember(place, name, key, content);
         content
     }
 
     /// Appends another register of the same shape, its rows behind ours.
     pub fn append(&mut self, layout: &Layout, other: &Self) {
         let (arena, ids, start) = (self.arena.len() as u64, self.ids.len() as u64, self.slots.len());
+        if !(self.groups.is_empty() && other.groups.is_empty()) {
+            self.groups.resize(self.len(), 0);
+            self.groups.extend_from_slice(&other.groups);
+            self.groups.resize(self.len() + other.len(), 0);
+        }
         self.arena.extend_from_slice(&other.arena);
         self.ids.extend_from_slice(&other.ids);
         self.id_ends.extend(other.id_ends.iter().map(|end| end + ids));
@@ -264,22 +302,98 @@ impl Register {
         }
     }
 
-    /// Writes what is known of frequencies into the rows: how frequent a name is, and whether a birth date is one of the usual stand-ins.
-    pub fn annotate(&mut self, layout: &Layout, frequencies: &Frequencies) {
-        let marks: Vec<(usize, Kind)> = layout.columns.iter().filter_map(Column::counted).collect();
-        for row in self.slots.chunks_exact_mut(self.stride.max(1)) {
-            for &(slot, kind) in &marks {
-                let Some(content) = row.get_mut(slot).filter(|content| **content != 0) else { continue };
-                if kind == Kind::Date {
-                    let common = frequencies.is_common_day(*content);
-                    *content = (*content & !COMMON_DAY) | if common { COMMON_DAY } else { 0 };
-                } else {
-                    *content = (*content & !BUCKET) | frequencies.bucket(slot, *content);
+    /// One register of the parts that several threads read: `blocks` are the numbers of the blocks that a part consists of and their rows,
+    /// in the part's order; the rows of the result are in the order of these numbers.
+    pub fn joined(layout: &Layout, parts: Vec<(Self, Vec<(usize, u32)>)>) -> Self {
+        let mut parts: Vec<_> = parts.into_iter().filter(|part| !part.0.is_empty()).collect();
+        if parts.len() <= 1 {
+            return parts.pop().map_or_else(|| Self::new(layout), |part| part.0);
+        }
+        let mut order: Vec<(usize, &Self, u64, std::ops::Range<usize>)> = Vec::new();
+        let mut arena = 0;
+        for (part, blocks) in &parts {
+            let mut row = 0;
+            for &(number, rows) in blocks {
+                order.push((number, part, arena << 8, row..row + rows as usize));
+                row += rows as usize;
+            }
+            arena += part.arena.len() as u64;
+        }
+        order.sort_unstable_by_key(|entry| entry.0);
+        let mut out = Self::new(layout);
+        out.id_ends.reserve(parts.iter().map(|part| part.0.len()).sum());
+        out.ids.reserve(parts.iter().map(|part| part.0.ids.len()).sum());
+        out.slots = vec![0; parts.iter().map(|part| part.0.slots.len()).sum()];
+        let references: Vec<usize> = layout.columns.iter().filter_map(Column::reference).collect();
+        let stride = out.stride;
+        let move_rows = |space: &mut [u64], from: &[u64], moved: u64| {
+            space.copy_from_slice(from);
+            for row in space.chunks_exact_mut(stride.max(1)) {
+                for &slot in &references {
+                    if let Some(at) = row.get_mut(slot).filter(|at| **at != 0) {
+                        *at += moved;
+                    }
                 }
             }
+        };
+        std::thread::scope(|scope| {
+            // Memory that is touched for the first time is slow, so the threads share it out.
+            let mut shares: Vec<Vec<Moved<'_>>> = parts.iter().map(|_| Vec::new()).collect();
+            let mut space = out.slots.as_mut_slice();
+            let total = space.len();
+            for (_, part, moved, rows) in &order {
+                let from = part.slots.get(rows.start * stride..rows.end * stride).unwrap_or_default();
+                let share = (total - space.len()) * shares.len() / total.max(1);
+                let (own, tail) = std::mem::take(&mut space).split_at_mut(from.len());
+                space = tail;
+                if let Some(share) = shares.get_mut(share) {
+                    share.push((own, from, *moved));
+                }
+            }
+            for share in shares {
+                scope.spawn(|| share.into_iter().for_each(|(space, from, moved)| move_rows(space, from, moved)));
+            }
+            for (_, part, _, rows) in &order {
+                let bound = |row: usize| row.checked_sub(1).and_then(|row| part.id_ends.get(row)).copied().unwrap_or_default();
+                let (start, end, before) = (bound(rows.start), bound(rows.end), out.ids.len() as u64);
+                out.ids.extend_from_slice(part.ids.get(start as usize..end as usize).unwrap_or_default());
+                let ends = part.id_ends.get(rows.clone()).unwrap_or_default();
+                out.id_ends.extend(ends.iter().map(|end| end - start + before));
+                if parts.iter().any(|part| !part.0.groups.is_empty()) {
+                    out.groups.extend(part.groups.get(rows.clone()).unwrap_or_default());
+                    out.groups.resize(out.id_ends.len(), 0);
+                }
+            }
+        });
+        out.arena.reserve(arena as usize);
+        for (part, _) in parts.drain(..) {
+            out.arena.extend_from_slice(&part.arena);
         }
+        out
+    }
+
+    /// Writes what is known of frequencies into the rows: how frequent a name is, and whether a birth date is one of the usual stand-ins.
+    pub fn annotate(&mut self, layout: &Layout, frequencies: &Frequencies, crew: &Crew<'_>) {
+        let marks: Vec<(usize, Kind)> = layout.columns.iter().filter_map(Column::counted).collect();
+        let stride = self.stride.max(1);
+        crew.slices(&mut self.slots, stride, |_, rows| {
+            for row in rows.chunks_exact_mut(stride) {
+                for &(slot, kind) in &marks {
+                    let Some(content) = row.get_mut(slot).filter(|content| **content != 0) else { continue };
+                    if kind == Kind::Date {
+                        let common = frequencies.is_common_day(*content);
+                        *content = (*content & !COMMON_DAY) | if common { COMMON_DAY } else { 0 };
+                    } else {
+                        *content = (*content & !BUCKET) | frequencies.bucket(slot, *content);
+                    }
+                }
+            }
+        });
     }
 }
+
+/// Room for rows, the rows that go there, and how far the place of their words moves.
+type Moved<'a> = (&'a mut [u64], &'a [u64], u64);
 
 impl Column {
     /// The slot that points into the arena.
@@ -298,86 +412,6 @@ impl Column {
             Kind::Place | Kind::Text | Kind::Date => Some((self.slot, self.kind)),
             _ => None,
         }
-    }
-}
-
-/// How often names, places and days occur in both registers together: the more often, the less an agreement tells.
-#[derive(Debug, Clone, Default, PartialEq, serde::Serialize, serde::Deserialize)]
-pub struct Frequencies {
-    /// Values (hash, with its slot mixed in) that occur more than twice, and the class of their number.
-    classes: HashMap<u64, u8, FixedState>,
-    /// Days and months (`month << 8 | day`) on which far more people are born than can be.
-    common_days: Vec<u64>,
-}
-
-impl Frequencies {
-    /// Counts in all of the given registers together.
-    pub fn count(layout: &Layout, registers: &[&Register]) -> Self {
-        let mut classes = HashMap::default();
-        let mut common_days = Vec::new();
-        let mut counts: Vec<u64> = Vec::new();
-        for (slot, kind) in layout.columns.iter().filter_map(Column::counted) {
-            if kind == Kind::Date {
-                let mut days: HashMap<u64, u32, FixedState> = HashMap::default();
-                let mut total = 0u32;
-                for register in registers {
-                    for row in register.slots.chunks_exact(register.stride.max(1)) {
-                        let day = row.get(slot).copied().unwrap_or_default() & 0xffff;
-                        if day != 0 {
-                            *days.entry(day).or_default() += 1;
-                            total += 1;
-                        }
-                    }
-                }
-                // Four times the share of an ordinary day, and no accident of a small register.
-                let bound = f64::from(total) * 4.0 / 365.25;
-                common_days.extend(days.iter().filter(|&(_, &n)| f64::from(n) > bound && n >= 12).map(|(&day, _)| day));
-                common_days.sort_unstable();
-                common_days.dedup();
-                continue;
-            }
-            counts.clear();
-            for register in registers {
-                let column = register.slots.iter().skip(slot).step_by(register.stride.max(1));
-                counts.extend(column.filter(|&&content| content != 0).map(|content| content & !BUCKET));
-            }
-            counts.sort_unstable();
-            for run in counts.chunk_by(|a, b| a == b) {
-                let (Some(value), class @ 2..) = (run.first(), class_of(run.len())) else { continue };
-                classes.insert(value ^ salt(slot), class);
-            }
-        }
-        Self { classes, common_days }
-    }
-
-    /// A number that tells two tables apart, whatever the order of their entries.
-    pub fn digest(&self) -> u64 {
-        let values = self.classes.iter().map(|(value, class)| normalise::mix(value ^ u64::from(*class)));
-        values.chain(self.common_days.iter().map(|day| normalise::mix(day + 1))).fold(0, u64::wrapping_add)
-    }
-
-    fn bucket(&self, slot: usize, content: u64) -> u64 {
-        self.classes.get(&((content & !BUCKET) ^ salt(slot))).copied().map_or(1, u64::from)
-    }
-
-    fn is_common_day(&self, date: u64) -> bool {
-        self.common_days.binary_search(&(date & 0xffff)).is_ok()
-    }
-}
-
-fn salt(slot: usize) -> u64 {
-    normalise::mix(slot as u64 + 77) & !BUCKET
-}
-
-/// 1 for a value that occurs at most twice (once in each register), then one more for each factor of four.
-fn class_of(count: usize) -> u8 {
-    match count {
-        0..=2 => 1,
-        3..=8 => 2,
-        9..=32 => 3,
-        33..=128 => 4,
-        129..=512 => 5,
-        _ => 6,
     }
 }
 

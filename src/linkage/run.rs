@@ -1,7 +1,6 @@
 //! A whole run: frequencies, candidates, patterns, estimation, competition, family context, zones.
 
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
@@ -9,12 +8,14 @@ use std::collections::HashMap;
 use super::assign::{self, Claim, probability};
 use super::block::{self, Candidates, Plan};
 use super::calibrate::{Calibration, Observed};
-use super::compare::Scheme;
+use super::compare::{Memo, Scheme};
+use super::crew::{Cancelled, Crew};
 use super::family::Support;
+use super::frequencies::Frequencies;
 use super::model::{CONTEXT, Model, Tally};
 use super::normalise::Normaliser;
 use super::profile::{Profile, ProfileError};
-use super::record::{Frequencies, Layout, Register};
+use super::record::{Layout, Register};
 
 /// What a run is doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,11 +32,6 @@ pub enum Stage {
     Decide,
 }
 
-/// The run was told to stop.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the run was cancelled")]
-pub struct Cancelled;
-
 /// How to run.
 #[derive(Clone, Copy, Default)]
 pub struct Options<'a> {
@@ -49,71 +45,8 @@ pub struct Options<'a> {
     pub model: Option<&'a Model>,
 }
 
-/// Threads that share out pieces of work.
-pub struct Crew<'a> {
-    threads: usize,
-    cancel: Option<&'a AtomicBool>,
-}
-
-/// Rows a thread takes at a time; fixed, so that the pieces do not depend on the number of threads.
-const PIECE: u32 = 8_192;
-
-impl<'a> Crew<'a> {
-    /// A crew for these options.
-    pub fn new(options: &Options<'a>) -> Self {
-        let threads = match options.threads {
-            0 => std::thread::available_parallelism().map_or(1, std::num::NonZero::get),
-            n => n,
-        };
-        Self { threads, cancel: options.cancel }
-    }
-
-    /// Whether to go on.
-    pub fn check(&self) -> Result<(), Cancelled> {
-        if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) { Err(Cancelled) } else { Ok(()) }
-    }
-
-    /// Does `work` for 0..n, the results in order.
-    pub fn each<T: Send>(&self, n: usize, work: impl Fn(usize) -> T + Sync) -> Result<Vec<T>, Cancelled> {
-        let next = AtomicUsize::new(0);
-        let done = Mutex::new(Vec::with_capacity(n));
-        let labour = || {
-            let mut own = Vec::new();
-            loop {
-                let at = next.fetch_add(1, Ordering::Relaxed);
-                if at >= n || self.check().is_err() {
-                    break;
-                }
-                own.push((at, work(at)));
-            }
-            if let Ok(mut done) = done.lock() {
-                done.append(&mut own);
-            }
-        };
-        if self.threads <= 1 || n <= 1 {
-            labour();
-        } else {
-            std::thread::scope(|scope| {
-                for _ in 1..self.threads.min(n) {
-                    scope.spawn(labour);
-                }
-                labour();
-            });
-        }
-        self.check()?;
-        let mut done = done.into_inner().unwrap_or_default();
-        done.sort_unstable_by_key(|entry| entry.0);
-        Ok(done.into_iter().map(|entry| entry.1).collect())
-    }
-
-    /// Does `work` for ranges that cover 0..n, the results in order.
-    pub fn chunks<T: Send>(&self, n: u32, work: impl Fn(std::ops::Range<u32>) -> T + Sync) -> Result<Vec<T>, Cancelled> {
-        self.each(n.div_ceil(PIECE) as usize, |piece| {
-            let start = u32::try_from(piece).unwrap_or(u32::MAX).saturating_mul(PIECE);
-            work(start..start.saturating_add(PIECE).min(n))
-        })
-    }
-}
+/// Pairs whose rows are fetched together before they are compared.
+const WINDOW: usize = 32;
 
 /// What is to be done with a pair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -157,6 +90,24 @@ pub struct Pair {
     pub chain: f64,
     /// What calibration adds.
     pub calibration: f64,
+}
+
+impl Pair {
+    /// Of a claim that competition has settled; `weight` is the calibrated one.
+    pub(super) fn settled(claim: &Claim, weight: f64, zone: Zone, pattern: u64) -> Pair {
+        Pair {
+            left: claim.left,
+            right: claim.right,
+            weight,
+            probability: probability(weight),
+            zone,
+            pattern,
+            left_rivals: claim.left_rivals,
+            right_rivals: claim.right_rivals,
+            chain: 0.0,
+            calibration: weight - claim.settled(),
+        }
+    }
 }
 
 /// Counts of a run.
@@ -206,6 +157,8 @@ pub(super) struct Patterns {
     pub lefts: Vec<u32>,
     /// Pattern of each candidate pair.
     pub of: Vec<u64>,
+    /// The family of each pair's right row, kept here because looking it up again is a walk to memory; empty without families.
+    families: Vec<u64>,
 }
 
 impl Engine {
@@ -239,10 +192,10 @@ impl Engine {
         tell(Stage::Count);
         let frequencies = match options.model {
             Some(model) => model.frequencies.clone(),
-            None => Frequencies::count(&self.layout, &[left, right]),
+            None => Frequencies::count(&self.layout, &[left, right], &crew)?,
         };
-        left.annotate(&self.layout, &frequencies);
-        right.annotate(&self.layout, &frequencies);
+        left.annotate(&self.layout, &frequencies, &crew);
+        right.annotate(&self.layout, &frequencies, &crew);
         let (left, right) = (&*left, &*right);
         tell(Stage::Block);
         let candidates = block::candidates(&self.plan, left, Some(right), &crew)?;
@@ -252,7 +205,7 @@ impl Engine {
         let (tallies, places) = tally(&patterns.of);
         let mut model = match options.model {
             Some(model) => model.clone(),
-            None => Model::estimate(&self.scheme, &tallies, frequencies),
+            None => Model::estimate(&self.scheme, &tallies, frequencies, &crew),
         };
         let mut stats =
             Stats { left: left.len(), right: right.len(), compared: patterns.of.len(), patterns: tallies.len(), ..Stats::default() };
@@ -262,32 +215,32 @@ impl Engine {
         let adjust = |model: Model, claims: &[Claim], tallies: &[Tally], context: bool| {
             let matched = matched(claims, tallies.len(), model.calibration);
             let expected = matched.iter().sum();
-            model.refit(&self.scheme, tallies, &matched, context).expecting(left.len(), right.len(), total, expected)
+            model.refit(&self.scheme, tallies, &matched, context, &crew).expecting(left.len(), right.len(), total, expected)
         };
         if options.model.is_none() {
             // What the competition settles tells more of the classes than the patterns alone; then what families tell.
-            let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
             model = adjust(model, &claims, &tallies, false);
-            claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
             model.calibration = self.observe(&model, &claims, left, right).fit();
-            if self.layout.family.is_some() {
+            if self.layout.families {
                 self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
-                let (tallies, places) = tally(&patterns.of);
+                let (tallies, places) = tally_again(&tallies, &places, &patterns.of);
                 for claim in &mut claims {
-                    claim.place = patterns.place(claim.left, claim.right).and_then(|at| places.get(at)).copied().unwrap_or_default();
+                    claim.place = places.get(claim.pair).copied().unwrap_or_default();
                 }
                 model = adjust(model, &claims, &tallies, true);
-                claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+                claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
                 model.calibration = self.observe(&model, &claims, left, right).fit();
             }
             model = model.sealed();
         }
         // From here on a new model and one kept from before do the same.
-        let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right);
-        if self.layout.family.is_some() {
+        let mut claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
+        if self.layout.families {
             self.add_context(&mut patterns, &model, &claims, left, right, &crew)?;
-            let (tallies, places) = tally(&patterns.of);
-            claims = self.settle(&model, &tallies, &places, &patterns, left, right);
+            let (tallies, places) = tally_again(&tallies, &places, &patterns.of);
+            claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
         }
         let same_left = |a: u32, b: u32| self.one_person(&model, left, a, b);
         let ids = |claim: &Claim| (left.id(claim.left), right.id(claim.right));
@@ -295,24 +248,10 @@ impl Engine {
         let mut pairs: Vec<Pair> = Vec::new();
         for (claim, zone) in claims.iter().zip(zones) {
             let Some(zone) = zone else { continue };
-            let pattern = patterns.place(claim.left, claim.right).and_then(|at| patterns.of.get(at)).copied().unwrap_or_default();
-            let weight = model.calibration.apply(claim.settled());
-            pairs.push(Pair {
-                left: claim.left,
-                right: claim.right,
-                weight,
-                probability: probability(weight),
-                zone,
-                pattern,
-                left_rivals: claim.left_rivals,
-                right_rivals: claim.right_rivals,
-                chain: 0.0,
-                calibration: weight - claim.settled(),
-            });
+            let pattern = patterns.of.get(claim.pair).copied().unwrap_or_default();
+            pairs.push(Pair::settled(claim, model.calibration.apply(claim.settled()), zone, pattern));
         }
-        pairs.sort_by(|a, b| {
-            left.id(a.left).cmp(left.id(b.left)).then(b.weight.total_cmp(&a.weight)).then_with(|| right.id(a.right).cmp(right.id(b.right)))
-        });
+        sort_pairs(&mut pairs, left, right);
         stats.matches = pairs.iter().filter(|pair| pair.zone == Zone::Match).count();
         stats.review = pairs.len() - stats.matches;
         Ok(Outcome { pairs, model, stats })
@@ -326,32 +265,47 @@ impl Engine {
         crew: &Crew<'_>,
     ) -> Result<Patterns, Cancelled> {
         let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
+        let context = self.layout.families;
         let parts = crew.chunks(rows, |range| {
-            let mut lefts = Vec::new();
+            let first = range.start;
+            let mut lefts: Vec<u32> = Vec::new();
             let mut of = Vec::new();
-            let mut early = 0u64;
+            let mut families = Vec::new();
+            let mut memo = Memo::default();
             for l in range {
-                let row = left.row(l);
-                let list = candidates.of(l);
-                for (n, &r) in list.iter().enumerate() {
-                    // The row after next is asked for early, so that it is there when its turn comes.
-                    if let Some(&ahead) = list.get(n + 3) {
-                        early ^= right.slot(ahead, 0) ^ right.slot(ahead, self.layout.stride - 1);
-                    }
-                    lefts.push(l);
-                    of.push(self.scheme.pattern(row, right.row(r)));
+                lefts.extend(candidates.of(l).iter().map(|_| l));
+            }
+            let start = candidates.starts.get(first as usize).copied().unwrap_or_default();
+            let rights = candidates.rights.get(start..start + lefts.len()).unwrap_or_default();
+            for (window, lefts) in rights.chunks(WINDOW).zip(lefts.chunks(WINDOW)) {
+                // Walks to memory are many and short of work to hide them. In loops that do nothing else they overlap: first the rows, then
+                // their words, whose place the rows tell. The comparison itself finds everything near.
+                let mut early = 0u64;
+                for &r in window {
+                    early ^= right.slot(r, 0) ^ right.slot(r, self.layout.stride / 2) ^ right.slot(r, self.layout.stride - 1);
+                }
+                for &r in window {
+                    early ^= self.scheme.touch(right.row(r));
+                }
+                std::hint::black_box(early);
+                for (&l, &r) in lefts.iter().zip(window) {
+                    of.push(self.scheme.pattern_with(left.row(l), right.row(r), &mut memo));
+                }
+                if context {
+                    families.extend(window.iter().map(|&r| right.family(&self.layout, r)));
                 }
             }
-            std::hint::black_box(early);
-            (lefts, of)
+            (lefts, of, families)
         })?;
         let mut lefts = Vec::with_capacity(candidates.rights.len());
         let mut of = Vec::with_capacity(candidates.rights.len());
-        for (l, o) in parts {
+        let mut families = Vec::with_capacity(if context { candidates.rights.len() } else { 0 });
+        for (l, o, f) in parts {
             lefts.extend(l);
             of.extend(o);
+            families.extend(f);
         }
-        Ok(Patterns { candidates, lefts, of })
+        Ok(Patterns { candidates, lefts, of, families })
     }
 
     fn add_context(
@@ -364,8 +318,8 @@ impl Engine {
         crew: &Crew<'_>,
     ) -> Result<(), Cancelled> {
         let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9);
-        let support = Support::gather(self.layout.family, left, right, sure.map(|claim| (claim.left, claim.right)));
-        self.write_context(patterns, &support, left, right, crew)
+        let support = Support::gather(&self.layout, left, right, sure.map(|claim| (claim.left, claim.right)));
+        self.write_context(patterns, &support, left, crew)
     }
 
     pub(super) fn write_context(
@@ -373,20 +327,21 @@ impl Engine {
         patterns: &mut Patterns,
         support: &Support,
         left: &Register,
-        right: &Register,
         crew: &Crew<'_>,
     ) -> Result<(), Cancelled> {
         let rows = u32::try_from(left.len()).unwrap_or(u32::MAX);
         let parts = crew.chunks(rows, |range| {
+            let start = patterns.candidates.starts.get(range.start as usize).copied().unwrap_or_default();
+            let mut families = patterns.families.get(start..).unwrap_or_default().iter();
             let mut out = Vec::new();
             for l in range {
-                let relatives = support.of(left, l);
-                out.extend(patterns.candidates.of(l).iter().map(|&r| relatives.level(right, r) as u64));
+                let relatives = support.of(&self.layout, left, l);
+                out.extend(patterns.candidates.of(l).iter().zip(&mut families).map(|(&r, &family)| relatives.level(r, family)));
             }
             out
         })?;
         for (pattern, level) in patterns.of.iter_mut().zip(parts.into_iter().flatten()) {
-            *pattern = (*pattern & !(7 << CONTEXT)) | level << CONTEXT;
+            *pattern = (*pattern & !(7 << CONTEXT)) | u64::from(level) << CONTEXT;
         }
         Ok(())
     }
@@ -421,6 +376,7 @@ impl Engine {
         out
     }
 
+    #[expect(clippy::too_many_arguments, reason = "they are the state of a run")]
     fn settle(
         &self,
         model: &Model,
@@ -429,17 +385,32 @@ impl Engine {
         patterns: &Patterns,
         left: &Register,
         right: &Register,
-    ) -> Vec<Claim> {
-        let weights: Vec<f64> = tallies.iter().map(|tally| model.weight(&self.scheme, tally.pattern)).collect();
-        let mut claims = Vec::new();
-        for ((&place, &l), &r) in places.iter().zip(&patterns.lefts).zip(&patterns.candidates.rights) {
-            let weight = weights.get(place as usize).copied().unwrap_or(f64::NEG_INFINITY);
-            if weight > assign::FLOOR {
-                claims.push(Claim { left: l, right: r, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+        crew: &Crew<'_>,
+    ) -> Result<Vec<Claim>, Cancelled> {
+        let mut weights = vec![0.0; tallies.len()];
+        crew.slices(&mut weights, 1, |first, weights| {
+            for (weight, tally) in weights.iter_mut().zip(tallies.iter().skip(first)) {
+                *weight = model.weight(&self.scheme, tally.pattern);
             }
-        }
+        });
+        let pieces = crew.chunks(u32::try_from(left.len()).unwrap_or(u32::MAX), |range| {
+            let bound = |row: u32| patterns.candidates.starts.get(row as usize).copied().unwrap_or_default();
+            let (start, end) = (bound(range.start), bound(range.end));
+            let places = places.get(start..end).unwrap_or_default().iter();
+            let lefts = patterns.lefts.get(start..end).unwrap_or_default();
+            let rights = patterns.candidates.rights.get(start..end).unwrap_or_default();
+            let mut claims = Vec::new();
+            for (pair, ((&place, &l), &r)) in (start..).zip(places.zip(lefts).zip(rights)) {
+                let weight = weights.get(place as usize).copied().unwrap_or(f64::NEG_INFINITY);
+                if weight > assign::FLOOR {
+                    claims.push(Claim { left: l, right: r, pair, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
+                }
+            }
+            claims
+        })?;
+        let mut claims = pieces.concat();
         assign::compete(&mut claims, |a, b| self.one_person(model, left, a, b), |a, b| self.one_person(model, right, a, b));
-        claims
+        Ok(claims)
     }
 }
 
@@ -456,12 +427,47 @@ fn matched(claims: &[Claim], patterns: usize, calibration: Calibration) -> Vec<f
     out.into_iter().map(|sum| sum as f64 / UNIT).collect()
 }
 
-impl Patterns {
-    /// Where the pair stands among the candidates.
-    fn place(&self, l: u32, r: u32) -> Option<usize> {
-        let start = self.candidates.starts.get(l as usize)?;
-        Some(start + self.candidates.of(l).binary_search(&r).ok()?)
+/// Orders pairs by left id, falling weight and right id.
+fn sort_pairs(pairs: &mut Vec<Pair>, left: &Register, right: &Register) {
+    // The first letters decide nearly always, and lie beside the pair's number.
+    let head = |id: &str| id.bytes().chain(std::iter::repeat(0)).take(16).fold(0u128, |head, byte| head << 8 | u128::from(byte));
+    let mut order: Vec<(u128, u32)> = pairs.iter().zip(0..).map(|(pair, at)| (head(left.id(pair.left)), at)).collect();
+    order.sort_unstable_by(|a, b| {
+        let pair = |at: u32| pairs.get(at as usize);
+        a.0.cmp(&b.0).then_with(|| match (pair(a.1), pair(b.1)) {
+            (Some(a), Some(b)) => left
+                .id(a.left)
+                .cmp(left.id(b.left))
+                .then(b.weight.total_cmp(&a.weight))
+                .then_with(|| right.id(a.right).cmp(right.id(b.right))),
+            _ => std::cmp::Ordering::Equal,
+        })
+    });
+    *pairs = order.into_iter().filter_map(|(_, at)| pairs.get(at as usize).copied()).collect();
+}
+
+/// The same as [`tally`] when nothing but the family context has been written into patterns whose tallies are known.
+pub(super) fn tally_again(tallies: &[Tally], places: &[u32], patterns: &[u64]) -> (Vec<Tally>, Vec<u32>) {
+    // The context is the highest part of a pattern, so the new order is by context, and within it the old one.
+    let width = tallies.len();
+    let cell = |place: u32, pattern: u64| (pattern >> CONTEXT) as usize * width + place as usize;
+    let mut counts = vec![0u32; width << (64 - CONTEXT)];
+    for (&place, &pattern) in places.iter().zip(patterns) {
+        if let Some(count) = counts.get_mut(cell(place, pattern)) {
+            *count += 1;
+        }
     }
+    let mut out = Vec::new();
+    for (level, counts) in (0u64..).zip(counts.chunks_exact_mut(width.max(1))) {
+        for (tally, count) in tallies.iter().zip(counts).filter(|(_, count)| **count > 0) {
+            out.push(Tally { pattern: tally.pattern & !(7 << CONTEXT) | level << CONTEXT, pairs: *count });
+            // From here on the count holds the new place.
+            *count = u32::try_from(out.len() - 1).unwrap_or(u32::MAX);
+        }
+    }
+    let moved = |(&place, &pattern): (&u32, &u64)| counts.get(cell(place, pattern)).copied().unwrap_or_default();
+    let places = places.iter().zip(patterns).map(moved).collect();
+    (out, places)
 }
 
 /// The distinct patterns in ascending order with their numbers, and for each pair the place of its pattern.
@@ -493,4 +499,21 @@ pub(super) fn tally(patterns: &[u64]) -> (Vec<Tally>, Vec<u32>) {
     }
     tallies.sort_unstable_by_key(|tally| tally.pattern);
     (tallies, places)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tallies_with_context_are_those_counted_anew() {
+        let plain: Vec<u64> = (0..5_000u64).map(|n| (n * n * 7) % 911).collect();
+        let (tallies, places) = tally(&plain);
+        let patterns: Vec<u64> = plain.iter().zip(0u64..).map(|(pattern, n)| pattern | ((n * 31 / 7) % 4) << CONTEXT).collect();
+        let (anew, again) = (tally(&patterns), tally_again(&tallies, &places, &patterns));
+        let flat = |list: &[Tally]| list.iter().map(|tally| (tally.pattern, tally.pairs)).collect::<Vec<_>>();
+        assert_eq!(flat(&anew.0), flat(&again.0));
+        assert_eq!(anew.1, again.1);
+        assert!(anew.0.len() > tallies.len());
+    }
 }

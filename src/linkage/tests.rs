@@ -277,6 +277,31 @@ fn all_pairs_of_a_cluster_are_given() {
 }
 
 #[test]
+fn the_sources_own_families_stand_in_for_missing_family_cards() {
+    let (left, right) = registers(200);
+    // The family card is known on the right only. On the left rows of one card have one key of the source, which the right does not know.
+    let cards: Vec<String> = left.iter().map(|row| row.1[5].clone()).collect();
+    let without: Vec<Row> = left.iter().map(|(id, values)| (id.clone(), [&values[..5], &[String::new()], &values[6..]].concat())).collect();
+    let with: Vec<Row> =
+        without.iter().zip(&cards).map(|((id, values), card)| (id.clone(), [&values[..], &[format!("K{card}")]].concat())).collect();
+    let supported = |rows: &[Row]| {
+        let (outcome, ..) = linked(rows, &right, &Options::default());
+        outcome.pairs.iter().filter(|pair| pair.pattern >> super::model::CONTEXT >= 2).count()
+    };
+    assert_eq!(supported(&without), 0);
+    assert!(supported(&with) > 100);
+    // It is compared with nothing: the same key on the right means nothing.
+    let engine = engine();
+    let keyed = |row: &Row, key: &str| load(&engine, &[(row.0.clone(), [&row.1[..], &[key.to_owned()]].concat())]);
+    let pattern = |key: &str| engine.pattern(&keyed(&without[0], "K1"), 0, &keyed(&without[0], key), 0);
+    assert_eq!(pattern("K1"), pattern("K2"));
+    // In any order of rows, and on any number of threads.
+    let (outcome, l, r) = linked(&with, &right, &Options { threads: 1, ..Options::default() });
+    let (again, l2, r2) = linked(&shuffled(&with, 7), &shuffled(&right, 8), &Options { threads: 3, ..Options::default() });
+    assert_eq!(scores(&again, &l2, &r2), scores(&outcome, &l, &r));
+}
+
+#[test]
 fn a_cancelled_run_ends() {
     let (left, right) = registers(50);
     let engine = engine();

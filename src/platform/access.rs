@@ -75,8 +75,8 @@ pub struct Root {
     pub agency: Option<Uuid>,
 }
 
-/// What may be seen or written: never everything, not even for the nation, whose root is the country.
-#[derive(Debug, Clone)]
+/// What may be seen or written: never everything, not even for the nation, whose root is the country. By default nothing.
+#[derive(Debug, Clone, Default)]
 pub struct Scope {
     roots: Arc<[Root]>,
 }

@@ -66,6 +66,42 @@ impl<T: Resource> Answer for Found<T> {
     }
 }
 
+/// A record that may have been merged into another: 200 as [`Found`], or 307 to the one that is kept. Not 308: a merge can be undone.
+#[derive(Debug)]
+pub enum Lasting<T> {
+    /// It stands.
+    Here(T),
+    /// It leads to the record at this path below the base.
+    At(String),
+}
+
+impl<T: Resource> Responder for Lasting<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Lasting::Here(record) => Found(record).respond_to(request),
+            Lasting::At(path) => {
+                let mut response = located(HttpResponse::TemporaryRedirect().finish(), &path, None);
+                response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+                response
+            }
+        }
+    }
+}
+
+impl<T: Resource> Answer for Lasting<T> {
+    fn describe(to: &mut Description<'_>) {
+        Found::<T>::describe(to);
+        to.response(
+            307,
+            "It was merged into another record, or went with one: follow Location.",
+            None,
+            &[("Location", "The record that is kept.")],
+        );
+    }
+}
+
 /// 200 with something that has no versions: a figure, a summary.
 #[derive(Debug)]
 pub struct Item<T>(pub T);

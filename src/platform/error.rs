@@ -134,10 +134,13 @@ codes! {
     QuarterOutsidePlan  "quarter_outside_plan"  422 "Quarter outside the plan"   "The quarter must lie in the year of the activity's action plan.";
     Overlap             "intervention_overlap"  409 "Overlapping aid"            "The family already has an intervention of the same program in this quarter. If both are right, say why in override_reason.";
     BeneficiaryInactive "beneficiary_inactive"  409 "Family is inactive"         "The family is inactive; reactivate it first.";
+    RecordMerged        "record_merged"         409 "Merged into another record" "This record turned out to be another one on file. Fetch it, follow the redirect, and send your change to the record that is kept.";
+    PeopleContradict    "people_contradict"     409 "Certainly two people"       "What is on file says that two of the people named as one are two, or that one stands twice afterwards. If the file is wrong, say why in override_reason.";
+    LaterEvent          "later_event"           409 "A later event stands"       "One of the families was merged or split again since. Undo the later event first; GET /api/v1/family-events lists them.";
     ProgramNameTaken    "program_name_taken"    409 "Program already registered" "A program of this name is on file in this region.";
     DatasetCodeTaken    "dataset_code_taken"    409 "Dataset already registered" "A dataset of this code is on file in this region.";
     ReleaseTaken        "release_taken"         409 "File already delivered"     "This very file is on file as a release of this dataset.";
-    ReleaseNotKept      "release_not_kept"      409 "Release without statements" "Only a release that is imported or kept can be matched; wait for its job, or deliver it with mode commit or keep.";
+    ReleaseNotKept      "release_not_kept"      409 "Release without statements" "Only a release that is imported or kept, and whose statements were kept, can be matched: wait for its job, or deliver the file with mode commit or keep; one that was imported before statements were kept, with mode keep.";
     RunNotDone          "run_not_done"          409 "Run without results"        "The matching run has no results yet; poll its job, or begin another run.";
     DecisionStands      "decision_stands"       409 "Already decided"            "A decision about these two people stands, perhaps from an earlier run. Undo it to decide anew.";
     FourEyes            "four_eyes"             409 "Needs somebody else"        "Whoever took a decision cannot confirm it: a second person has to.";

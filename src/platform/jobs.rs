@@ -5,15 +5,16 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use chrono::{DateTime, Utc};
-use diesel::sql_types::{BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Integer, Jsonb, Nullable, Text, Uuid as SqlUuid};
 use diesel::{ExpressionMethods, OptionalExtension, QueryDsl, QueryableByName};
 use diesel_async::RunQueryDsl;
 use futures_util::future::BoxFuture;
 use serde_json::Value;
-use tokio::sync::watch;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use uuid::Uuid;
 
 use super::Services;
@@ -30,16 +31,44 @@ const POLL: Duration = Duration::from_millis(500);
 /// What a kind of job does.
 pub type Work = fn(Step) -> BoxFuture<'static, Result<()>>;
 
-/// The kinds of job the service knows, gathered by the composition root.
+/// The kinds of job the service knows, gathered by the composition root; the workers of a process share one.
 #[derive(Debug, Default, Clone)]
 pub struct Jobs {
-    kinds: HashMap<&'static str, Work>,
+    kinds: HashMap<&'static str, Kind>,
+}
+
+#[derive(Debug, Clone)]
+struct Kind {
+    work: Work,
+    /// How many of it this process may work on at a time, where not all.
+    seats: Option<Arc<Semaphore>>,
 }
 
 impl Jobs {
     /// Adds a kind.
     pub fn kind(&mut self, name: &'static str, work: Work) {
-        self.kinds.insert(name, work);
+        self.kinds.insert(name, Kind { work, seats: None });
+    }
+
+    /// Adds a kind of which a process works on one at a time: it takes all processors for itself, and small jobs must not
+    /// wait until two of it are done.
+    pub fn one_at_a_time(&mut self, name: &'static str, work: Work) {
+        self.kinds.insert(name, Kind { work, seats: Some(Arc::new(Semaphore::new(1))) });
+    }
+
+    /// Seats in the limited kinds that have a free one, and the kinds that have none.
+    fn seats(&self) -> (HashMap<&'static str, OwnedSemaphorePermit>, Vec<&'static str>) {
+        let (mut free, mut full) = (HashMap::new(), Vec::new());
+        for (name, kind) in &self.kinds {
+            match kind.seats.as_ref().map(|seats| seats.clone().try_acquire_owned()) {
+                Some(Ok(seat)) => {
+                    free.insert(*name, seat);
+                }
+                Some(Err(_)) => full.push(*name),
+                None => {}
+            }
+        }
+        (free, full)
     }
 }
 
@@ -100,6 +129,16 @@ pub struct Step {
     stop: watch::Receiver<bool>,
 }
 
+/// Tells work on a thread of its own to stop when the job's work ends, however it ends.
+#[derive(Debug)]
+pub struct Hangup(pub Arc<AtomicBool>);
+
+impl Drop for Hangup {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// How far a job is.
 #[derive(Debug, Clone)]
 pub struct Progress {
@@ -124,6 +163,12 @@ impl Step {
     /// The service: keys, settings.
     pub fn services(&self) -> &Arc<Services> {
         &self.services
+    }
+
+    /// How long work may go on before its lease has to be renewed.
+    pub fn heartbeat(&self) -> Duration {
+        let lease = u64::try_from(self.services.config.job_lease_seconds).unwrap_or(1);
+        Duration::from_millis(lease.saturating_mul(300))
     }
 
     /// A transaction in the job's region, on the account of whoever asked for the job.
@@ -225,18 +270,19 @@ struct Taken {
     attempts: i32,
 }
 
-/// Takes the next job that is due or whose worker has died.
-async fn take(db: &Db, lease: i32) -> Result<Option<Taken>> {
+/// Takes the next job that is due or whose worker has died, of any kind but these.
+async fn take(db: &Db, lease: i32, full: &[&str]) -> Result<Option<Taken>> {
     let mut conn = db.get().await?;
     Ok(diesel::sql_query(
         "UPDATE jobs SET state = 'running', attempts = attempts + 1, started_at = coalesce(started_at, now()),
                 lease_until = now() + make_interval(secs => $1), version = version + 1
           WHERE id = (SELECT id FROM jobs
-                       WHERE (state = 'queued' AND run_at <= now()) OR (state = 'running' AND lease_until < now())
+                       WHERE ((state = 'queued' AND run_at <= now()) OR (state = 'running' AND lease_until < now())) AND kind <> ALL ($2)
                        ORDER BY run_at LIMIT 1 FOR UPDATE SKIP LOCKED)
          RETURNING id, kind, region_code, actor_id, payload, cursor, attempts",
     )
     .bind::<Integer, _>(lease)
+    .bind::<Array<Text>, _>(full)
     .get_result::<Taken>(&mut *conn)
     .await
     .optional()?)
@@ -244,10 +290,14 @@ async fn take(db: &Db, lease: i32) -> Result<Option<Taken>> {
 
 /// Runs one job if one is due. Tests call this; [`run`] calls it for ever.
 pub async fn run_one(services: &Arc<Services>, kinds: &Jobs, stop: &watch::Receiver<bool>) -> Result<bool> {
-    let Some(taken) = take(&services.db, services.config.job_lease_seconds).await? else { return Ok(false) };
+    let (mut seats, full) = kinds.seats();
+    let Some(taken) = take(&services.db, services.config.job_lease_seconds, &full).await? else { return Ok(false) };
     let (id, attempt, name) = (taken.id, taken.attempts, taken.kind.clone());
+    // Until the job is over; the others are free again at once.
+    let _seat = seats.remove(name.as_str());
+    drop(seats);
     let failure = match (kinds.kinds.get(name.as_str()), RegionCode::parse(&taken.region_code)) {
-        (Some(work), Some(region)) if attempt <= MAX_ATTEMPTS => {
+        (Some(Kind { work, .. }), Some(region)) if attempt <= MAX_ATTEMPTS => {
             let step = Step {
                 services: services.clone(),
                 id,

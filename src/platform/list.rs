@@ -207,6 +207,16 @@ impl Segment for uuid::Uuid {
     }
 }
 
+/// A place in a short list.
+impl Segment for i16 {
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|number| *number >= 0)
+    }
+    fn schema() -> Value {
+        json!({"type": "integer", "minimum": 0, "maximum": i16::MAX})
+    }
+}
+
 impl Segment for RegionCode {
     fn parse(text: &str) -> Option<Self> {
         RegionCode::parse(text)
@@ -249,6 +259,25 @@ impl<A: Segment, B: Segment> FromRequest for Path<(A, B)> {
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
         ready(segment(request, 0).and_then(|a| Ok(Path((a, segment(request, 1)?)))))
+    }
+}
+
+impl<A: Segment, B: Segment, C: Segment> FromRequest for Path<(A, B, C)> {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        let parts = || Ok(Path((segment(request, 0)?, segment(request, 1)?, segment(request, 2)?)));
+        ready(parts())
+    }
+}
+
+impl<A: Segment, B: Segment, C: Segment> Parameter for Path<(A, B, C)> {
+    fn describe(to: &mut Description<'_>) {
+        describe_segment(to, 0, A::schema());
+        describe_segment(to, 1, B::schema());
+        describe_segment(to, 2, C::schema());
+        to.refusal(404, "There is no such thing, or it lies outside your regions.");
     }
 }
 

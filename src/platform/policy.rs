@@ -120,6 +120,7 @@ grants! {
     MatchingRead         "matching_read"          "read matching runs, pairs and decisions, numbers masked":      Some(&[Coordinator, SocialAffairs, CivilRegistry, Auditor]);
     MatchingWrite        "matching_write"         "begin matching runs":                                         Some(&[Coordinator]);
     MatchesDecide        "matches_decide"         "decide whether two records are one person":                   Some(&[Coordinator, SocialAffairs, CivilRegistry]);
+    WorkListsTake        "work_lists_take"        "take home work lists of a matching run, recorded for ever; full numbers only with beneficiaries_disclose": Some(&[Coordinator, SocialAffairs, CivilRegistry]);
     ReleasesDisclose     "releases_disclose"      "take home refused rows with full numbers, recorded for ever": Some(&[Coordinator, SocialAffairs]);
     ProgramsRead         "programs_read"          "read programs":                                               Some(Role::ALL);
     ProgramsWrite        "programs_write"         "register and edit programs":                                  Some(&[Coordinator]);

@@ -13,6 +13,7 @@ const FEATURES: &[&str] = &[
     "matching",
     "action_plans",
     "interventions",
+    "family_events",
     "lookups",
     "jobs",
     "feed",
@@ -31,9 +32,10 @@ const TABLES: &[(&str, &[&str])] = &[
         "datasets",
         &["datasets", "releases", "release_rejects", "rejected_rows", "statements", "source_families", "source_people", "welfare_ranks"],
     ),
-    ("matching", &["matching_runs", "match_pairs", "match_results", "match_decisions"]),
+    ("matching", &["matching_runs", "match_pairs", "match_results", "match_decisions", "match_samples"]),
     ("action_plans", &["programs", "action_plans", "activities"]),
     ("interventions", &["interventions"]),
+    ("family_events", &["family_events"]),
     ("platform", &["changes", "reads", "idempotency_keys", "jobs", "signing_keys"]),
 ];
 

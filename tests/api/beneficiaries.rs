@@ -2,8 +2,12 @@
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use entas::features::beneficiaries::{Attributes, Floor, ImportFamily, ImportMember, Relation, import, rotate_keys};
+use entas::features::beneficiaries::{
+    Attributes, Floor, ImportCounts, ImportFamily, ImportMember, Origin, Relation, import_prepared, prepare, rotate_keys,
+};
 use entas::platform::Services;
+use entas::platform::db::Tx;
+use entas::platform::error::Result;
 use entas::platform::ids::RegionCode;
 use entas::platform::policy::Role;
 use entas::platform::seal::KeyRing;
@@ -500,6 +504,12 @@ fn household(village: &str, members: Vec<ImportMember>) -> ImportFamily {
         attributes: Attributes { floor: Some(Floor::Earth), ..Attributes::default() },
         members,
     }
+}
+
+/// As a source of today states it.
+async fn import(tx: &mut Tx, keys: &KeyRing, families: Vec<ImportFamily>) -> Result<ImportCounts> {
+    let origin = Origin { source: "p3ke".into(), release_id: None, on: chrono::Utc::now().date_naive() };
+    import_prepared(tx, prepare(keys, families)?, origin).await
 }
 
 #[actix_web::test]

@@ -119,7 +119,7 @@ async fn a_process_that_dies_leaves_a_key_that_says_what_is_known() {
 }
 
 /// Waits until that many requests of the service wait for a lock.
-async fn waiting(world: &World, requests: i64) {
+pub async fn waiting(world: &World, requests: i64) {
     for _ in 0..1_000 {
         let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'";
         let row = world.sql().await.query_one(sql, &[]).await.unwrap();

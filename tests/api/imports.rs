@@ -319,10 +319,21 @@ async fn keys_of_another_database_are_refused_at_the_start() {
     world.role(Role::Auditor).get("/me").await.expect(200);
     let made = program("keys-new", &world, folder.path()).arg(folder.path().join("keys")).output().unwrap();
     assert!(made.status.success());
-    for command in ["serve", "migrate"] {
-        let tried = program(command, &world, folder.path()).env("ENTAS_BIND", "127.0.0.1:0").output().unwrap();
+    let person = ["--name", "somebody", "--display-name", "Somebody", "--region", "62.02", "--role", "administrator"];
+    for (command, arguments) in [
+        ("serve", &[][..]),
+        ("migrate", &[]),
+        ("rotate-keys", &[]),
+        ("user-add", &person),
+        ("simulate", &["--region", "62.02", "--families", "3", "--load"]),
+    ] {
+        let mut tried = program(command, &world, folder.path());
+        let tried =
+            tried.args(arguments).env("ENTAS_BIND", "127.0.0.1:0").env("ENTAS_PASSWORD", "a password long enough").output().unwrap();
         let told = String::from_utf8(tried.stderr).unwrap();
         assert!(!tried.status.success() && told.contains("does not fit this database"), "{command}: {told}");
         assert!(!told.contains("listening"), "{told}");
     }
+    let written = "SELECT (SELECT count(*) FROM actors WHERE name = 'somebody') + (SELECT count(*) FROM releases)";
+    assert_eq!(world.sql().await.query_one(written, &[]).await.unwrap().get::<_, i64>(0), 0);
 }

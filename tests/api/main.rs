@@ -12,16 +12,19 @@ mod contract;
 mod database;
 mod datasets;
 mod sessions;
+mod family_events;
 mod faults;
 mod imports;
 mod interventions;
 mod durability;
 mod feed;
 mod jobs;
+mod lists;
 mod lookups;
 mod matching;
 mod monitoring;
 mod releases;
+mod runs;
 mod story;
 mod stories_matching;
 mod sweeps;
@@ -41,7 +44,9 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(monitoring::cases());
     cases.extend(datasets::cases());
     cases.extend(matching::cases());
+    cases.extend(lists::cases());
     cases.extend(lookups::cases());
     cases.extend(releases::cases());
+    cases.extend(family_events::cases());
     cases
 }

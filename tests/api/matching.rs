@@ -12,12 +12,12 @@ use crate::datasets::{List, dataset, send};
 use crate::support::{Call, Case, Client, Place, World};
 
 /// Delivers a list into a new dataset; gives the release.
-async fn delivered(world: &World, place: Place, list: &List, mode: &str) -> String {
+pub async fn delivered(world: &World, place: Place, list: &List, mode: &str) -> String {
     let (dataset, _) = dataset(world, place).await;
     delivered_to(world, place, &dataset, list, mode).await
 }
 
-async fn delivered_to(world: &World, place: Place, dataset: &str, list: &List, mode: &str) -> String {
+pub async fn delivered_to(world: &World, place: Place, dataset: &str, list: &List, mode: &str) -> String {
     let coordinator = world.role_in(place, Role::Coordinator);
     let sent = send(&coordinator, dataset, &[("mode", mode)], list.csv().as_bytes()).await.expect(202);
     world.run_jobs().await;
@@ -28,7 +28,7 @@ async fn delivered_to(world: &World, place: Place, dataset: &str, list: &List, m
 }
 
 /// Begins a run and works it off; gives its id.
-async fn ran(world: &World, client: &Client, body: Value) -> String {
+pub async fn ran(world: &World, client: &Client, body: Value) -> String {
     let begun = client.post("/matching-runs", body).await.expect(202);
     world.run_jobs().await;
     let id = begun.body["run_id"].as_str().unwrap().to_owned();
@@ -37,7 +37,7 @@ async fn ran(world: &World, client: &Client, body: Value) -> String {
     id
 }
 
-async fn statuses(client: &Client, run: &str) -> BTreeMap<String, usize> {
+pub async fn statuses(client: &Client, run: &str) -> BTreeMap<String, usize> {
     let mut counts = BTreeMap::new();
     for result in client.all(&format!("/matching-runs/{run}/results?limit=200")).await {
         *counts.entry(result["status"].as_str().unwrap().to_owned()).or_default() += 1;
@@ -52,7 +52,7 @@ static RUNS: Mutex<Option<Runs>> = Mutex::new(None);
 type Runs = HashMap<(String, bool), (String, String)>;
 
 /// A run of a place that is done, and the release on its left.
-async fn run(world: &World, place: Place) -> (String, String) {
+pub async fn run(world: &World, place: Place) -> (String, String) {
     let key = (world.db.url.clone(), place == Place::Home);
     let known = RUNS.lock().unwrap().as_ref().and_then(|runs| runs.get(&key).cloned());
     if let Some(known) = known {

@@ -21,25 +21,25 @@ const PEOPLE: &str = "nomor_induk_kependudukan,nomor_kartu_keluarga,nama,jenis_k
 
 /// A person of a DTSEN list.
 #[derive(Clone)]
-struct Person {
-    nik: String,
-    name: String,
-    relation: &'static str,
-    marital: &'static str,
-    born: usize,
+pub struct Person {
+    pub nik: String,
+    pub name: String,
+    pub relation: &'static str,
+    pub marital: &'static str,
+    pub born: usize,
 }
 
 /// A family of a DTSEN list.
 #[derive(Clone)]
-struct Family {
-    card: String,
-    village: String,
-    decile: u8,
-    people: Vec<Person>,
+pub struct Family {
+    pub card: String,
+    pub village: String,
+    pub decile: u8,
+    pub people: Vec<Person>,
 }
 
 /// A family that nobody else has.
-fn family(number: usize, village: &str) -> Family {
+pub fn family(number: usize, village: &str) -> Family {
     const NAMES: [&str; 8] = ["SITI CONTOH", "BUDI CONTOH", "ANI", "RAHMAN", "NURHAYATI", "JOKO", "MARIATI", "ABDUL HAMID"];
     let people = (0..1 + number % 5).map(|at| Person {
         nik: format!("620209{:02}0385{:04}", number % 28 + 1, number * 7 % 9_000 + at + 1),
@@ -56,7 +56,7 @@ fn family(number: usize, village: &str) -> Family {
     }
 }
 
-fn list(families: &[Family]) -> Vec<u8> {
+pub fn list(families: &[Family]) -> Vec<u8> {
     let mut text = format!("{PEOPLE}\n");
     for family in families {
         for person in &family.people {
@@ -68,15 +68,15 @@ fn list(families: &[Family]) -> Vec<u8> {
     text.into_bytes()
 }
 
-async fn deliver(world: &World, client: &Client, dataset: &str, texts: &[(&str, &str)], file: &[u8]) -> Value {
+pub async fn deliver(world: &World, client: &Client, dataset: &str, texts: &[(&str, &str)], file: &[u8]) -> Value {
     let sent = send(client, dataset, texts, file).await.expect(202);
     world.run_jobs().await;
     fetch(client, &sent.body["release_id"]).await
 }
 
-const KEEP: [(&str, &str); 2] = [("mode", "keep"), ("profile", "dtsen_person")];
+pub const KEEP: [(&str, &str); 2] = [("mode", "keep"), ("profile", "dtsen_person")];
 
-fn id(release: &Value) -> String {
+pub fn id(release: &Value) -> String {
     release["id"].as_str().unwrap_or_else(|| panic!("no id: {release}")).to_owned()
 }
 
@@ -541,8 +541,7 @@ async fn new_keys_lead_to_the_same_families_and_statements() {
     let path = format!("/releases/{}/diff?against={}", id(&between), id(&first));
     here.get(&path).await.refused(409, "keys_rotating");
 
-    entas::features::datasets::rotate_keys(&both, |_| {}).await.unwrap();
-    entas::features::beneficiaries::rotate_keys(&both, |_| {}).await.unwrap();
+    entas::app::rotate_keys(&both, |_| {}).await.unwrap();
     let older =
         "SELECT (SELECT count(*) FROM statements WHERE get_byte(sealed, 1) <> 9 OR get_byte(digest, 0) <> 9 OR source_id !~ '^(kk|p)-09')
                       + (SELECT count(*) FROM rejected_rows WHERE get_byte(sealed, 1) <> 9)

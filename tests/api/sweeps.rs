@@ -116,6 +116,41 @@ async fn what_lies_elsewhere_does_not_exist() {
     world.run_jobs().await;
 }
 
+/// What lies in a village and not in its regency: agencies, plans and releases are the whole regency's.
+const OF_A_VILLAGE: [&str; 4] = ["beneficiaries_", "interventions_", "matching_fetch_pair", "matching_pairs"];
+
+#[actix_web::test]
+async fn what_lies_in_the_next_village_does_not_exist() {
+    let mut world = World::new().await;
+    let next = world.home.next_village;
+    let mut neighbours = Vec::new();
+    for role in [Role::VillageOperator, Role::VillageHead] {
+        neighbours.push((role, world.hire(&format!("next-{}", role.name()), role, next, None).await));
+    }
+    for (operation, case) in paired().into_iter().filter(|(_, case)| OF_A_VILLAGE.iter().any(|start| case.operation.starts_with(start))) {
+        let row = policy_of(&operation).unwrap();
+        for (role, neighbour) in &neighbours {
+            let call = (case.make)(&world, Place::Home).await;
+            if call.everywhere.is_some() || row.roles.is_none() {
+                continue;
+            }
+            let before = world.changes().await;
+            let answer = send(neighbour, &method_of(&operation), &call).await;
+            let told = || format!("{operation:?} as {} of {next}: {} {}", role.name(), answer.status, answer.text);
+            if !row.allows(*role) {
+                assert_eq!(answer.status, 403, "{}", told());
+            } else if call.mentions.is_empty() {
+                assert_eq!(answer.status, 404, "{}", told());
+            } else {
+                assert!(answer.status == 200 || answer.status == 404, "{}", told());
+                assert!(call.mentions.iter().all(|id| !answer.text.contains(id.as_str())), "{}", told());
+            }
+            assert_eq!(world.changes().await, before, "refused and yet written: {}", told());
+        }
+    }
+    world.run_jobs().await;
+}
+
 #[actix_web::test]
 async fn nobody_gets_401_before_the_body_is_looked_at() {
     let world = World::new().await;

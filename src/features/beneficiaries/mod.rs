@@ -6,25 +6,34 @@
 //! (domain.md §2.5, §3.1). Numbers rest sealed, are found by a keyed index and shown masked; full ones only by a
 //! disclosure, which is committed before it is answered.
 //!
+//! Of every field is kept which source gave it (`provenance`); which of two statements stands are rules, and rules are data
+//! (`model::survivorship`). Two records of one family or person are merged, and what was merged leads to what is kept
+//! (`merging`); the feature `family_events` records that and undoes it.
+//!
 //! Ranks come from releases and interventions from plans, both later features: they are read through the views
 //! `family_ranks` and `family_interventions`. Welfare (rank, needs, living conditions) is shown where the actor holds
 //! `welfare_read`, and filtered by only there.
 
+mod disclose;
 mod http;
+mod merging;
 mod model;
 mod numbers;
+mod provenance;
 mod rotate;
 mod service;
 mod store;
 
 pub use http::{MemberOut, operations, unnumbered};
+pub use merging::{Contradiction, FieldOf, Journal, Merge, Restored, Split, SplitMember, Structured, merge, preview, restore, split};
+pub use model::survivorship::Origin;
 pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
-    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, holds_number, sex_name,
+    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
 };
 pub use rotate::rotate_keys;
 pub use service::{KK_KIND, NIK_KIND};
 pub use store::{
-    ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import, import_prepared, prepare, reranked,
+    ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import_prepared, prepare, reranked,
 };
-pub use store::{MatchedMember, member_to_match, members_to_match};
+pub use store::{MatchedMember, kept_families, kept_members, member_to_match, members_to_match};

@@ -10,7 +10,10 @@ use crate::platform::ids::RegionCode;
 use crate::platform::sensitive::{Nik, NikWarning, Sex};
 use crate::platform::valid::given;
 
+pub mod survivorship;
 mod words;
+
+use survivorship::Chooser;
 
 pub use words::{
     CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting, MaritalStatus, MemberStatus,
@@ -127,23 +130,26 @@ impl AidReceived {
 }
 
 impl Attributes {
-    /// What is stated here, else what was known: a source that is silent takes nothing back.
-    pub fn or(self, known: Attributes) -> Attributes {
+    /// What stands where both are known: each attribute by itself, by the rules. A source that is silent takes nothing back.
+    pub fn chosen(self, stated: Attributes, by: &mut Chooser<'_>) -> Attributes {
+        // Of the aid a source often states a part: what it leaves out stays known.
+        let aid = match (self.aid, stated.aid) {
+            (Some(known), Some(stated)) if by.takes("attributes.aid", Some(&known), Some(&stated.or(known))) => Some(stated.or(known)),
+            (Some(known), Some(stated)) => Some(known.or(stated)),
+            (known, stated) => by.choose("attributes.aid", known, stated),
+        };
         Attributes {
-            house_ownership: self.house_ownership.or(known.house_ownership),
-            savings: self.savings.or(known.savings),
-            roof: self.roof.or(known.roof),
-            wall: self.wall.or(known.wall),
-            floor: self.floor.or(known.floor),
-            lighting: self.lighting.or(known.lighting),
-            cooking_fuel: self.cooking_fuel.or(known.cooking_fuel),
-            drinking_water: self.drinking_water.or(known.drinking_water),
-            toilet: self.toilet.or(known.toilet),
-            aid: match (self.aid, known.aid) {
-                (Some(stated), Some(known)) => Some(stated.or(known)),
-                (stated, known) => stated.or(known),
-            },
-            stunting_risk: self.stunting_risk.or(known.stunting_risk),
+            house_ownership: by.choose("attributes.house_ownership", self.house_ownership, stated.house_ownership),
+            savings: by.choose("attributes.savings", self.savings, stated.savings),
+            roof: by.choose("attributes.roof", self.roof, stated.roof),
+            wall: by.choose("attributes.wall", self.wall, stated.wall),
+            floor: by.choose("attributes.floor", self.floor, stated.floor),
+            lighting: by.choose("attributes.lighting", self.lighting, stated.lighting),
+            cooking_fuel: by.choose("attributes.cooking_fuel", self.cooking_fuel, stated.cooking_fuel),
+            drinking_water: by.choose("attributes.drinking_water", self.drinking_water, stated.drinking_water),
+            toilet: by.choose("attributes.toilet", self.toilet, stated.toilet),
+            aid,
+            stunting_risk: by.choose("attributes.stunting_risk", self.stunting_risk, stated.stunting_risk),
         }
     }
 }
@@ -386,7 +392,12 @@ mod tests {
     fn a_silent_source_takes_nothing_back() {
         let known = Attributes { roof: Some(Roof::Zinc), savings: Some(true), ..Attributes::default() };
         let stated = Attributes { roof: Some(Roof::Tile), ..Attributes::default() };
-        assert_eq!(stated.or(known), Attributes { roof: Some(Roof::Tile), ..known });
+        let day = |text: &str| survivorship::Origin { source: "p3ke".into(), release_id: None, on: text.parse().unwrap() };
+        let of_stated = survivorship::Provenance::whole(day("2026-06-30"));
+        let of_known = survivorship::Provenance::whole(day("2025-06-30"));
+        let mut chooser = Chooser::new(survivorship::Occasion::Release, of_known, &of_stated);
+        assert_eq!(known.chosen(stated, &mut chooser), Attributes { roof: Some(Roof::Tile), ..known });
+        assert_eq!(chooser.taken, ["attributes.roof"]);
     }
 
     #[test]

@@ -8,13 +8,13 @@ use std::collections::HashMap;
 use chrono::{NaiveDate, Utc};
 use serde_json::json;
 use uuid::Uuid;
-use zeroize::Zeroizing;
 
 use super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation,
     Relation, demand_one_head, may_become, needs_of, sex_name, sex_of, warnings_of,
 };
 use super::numbers::nik_of;
+use super::provenance;
 use super::store::{self, Family, Member, TrackedMember, attributes_of};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
@@ -125,7 +125,7 @@ pub(super) fn rest_nik(keys: &KeyRing, id: Uuid, nik: Option<&Nik>) -> Result<Re
     Ok((Some(keys.seal(NIK_COLUMN, id, digits)?), Some(keys.index(NIK_KIND, digits)?), Some(nik.mask())))
 }
 
-fn rest_kk(keys: &KeyRing, id: Uuid, kk: Option<&KkNumber>) -> Result<Resting> {
+pub(super) fn rest_kk(keys: &KeyRing, id: Uuid, kk: Option<&KkNumber>) -> Result<Resting> {
     let Some(kk) = kk else { return Ok((None, None, None)) };
     let digits = kk.expose().as_bytes();
     Ok((Some(keys.seal(KK_COLUMN, id, digits)?), Some(keys.index(KK_KIND, digits)?), Some(kk.mask())))
@@ -153,7 +153,7 @@ fn has_warning(member: &Member, warning: MemberWarning) -> bool {
 }
 
 /// A member's warnings as they are now; what only other records can tell stays as it was.
-fn reviewed(keys: &KeyRing, member: &Member, region: &RegionCode) -> Result<Vec<Option<String>>> {
+pub(super) fn reviewed(keys: &KeyRing, member: &Member, region: &RegionCode) -> Result<Vec<Option<String>>> {
     let nik = nik_of(keys, member)?;
     let sex = member.sex.as_deref().and_then(sex_of);
     let mut warnings = warnings_of(nik.as_ref(), member.birth_date, sex, region, has_warning(member, MemberWarning::NikDuplicate));
@@ -183,6 +183,8 @@ fn member_row(keys: &KeyRing, family: Uuid, region: &RegionCode, new: NewMember)
         nik_mask,
         status: MemberStatus::Present.name().into(),
         warnings: warning_words(warnings_of(nik.as_ref(), birth_date, sex, region, false)),
+        merged_into: None,
+        provenance: provenance::by_officer(),
         version: 1,
         created_at: now,
         updated_at: now,
@@ -190,7 +192,7 @@ fn member_row(keys: &KeyRing, family: Uuid, region: &RegionCode, new: NewMember)
 }
 
 /// The family as the next version, its needs drawn from its members as they are now.
-fn next(old: &Family, people: &[Member]) -> Family {
+pub(super) fn next(old: &Family, people: &[Member]) -> Family {
     let persons: Vec<_> = people.iter().map(Member::person).collect();
     let mut new = old.clone();
     new.needs = need_words(needs_of(&attributes_of(&old.attributes), &persons, Utc::now().date_naive()));
@@ -199,14 +201,14 @@ fn next(old: &Family, people: &[Member]) -> Family {
     new
 }
 
-fn touched(mut member: Member) -> Member {
+pub(super) fn touched(mut member: Member) -> Member {
     member.version += 1;
     member.updated_at = Utc::now();
     member
 }
 
 /// A family lives in a village of the scope. Whether the village exists, the reference decides.
-fn demand_village(tx: &Tx, region: &RegionCode) -> Result<()> {
+pub(super) fn demand_village(tx: &Tx, region: &RegionCode) -> Result<()> {
     use crate::platform::db::Scoped;
     tx.scope().demand(region)?;
     if region.level() == Level::Village {
@@ -217,11 +219,11 @@ fn demand_village(tx: &Tx, region: &RegionCode) -> Result<()> {
 }
 
 /// Sets the KK number, unless another family has it.
-async fn set_family_card(tx: &Tx, keys: &KeyRing, family: &mut Family, kk: Option<&KkNumber>) -> Result<()> {
+pub(super) async fn set_family_card(tx: &Tx, keys: &KeyRing, family: &mut Family, kk: Option<&KkNumber>) -> Result<()> {
     (family.kk_sealed, family.kk_index, family.kk_mask) = rest_kk(keys, family.id, kk)?;
     let Some(kk) = kk else { return Ok(()) };
     let older: Vec<_> = keys.indexes(KK_KIND, kk.expose().as_bytes())?.into_iter().skip(1).collect();
-    if !older.is_empty() && store::has_family_card(tx, older, family.id).await? {
+    if !older.is_empty() && store::has_family_card(tx, older, &[family.id]).await? {
         return Err(Code::FamilyCardTaken.into());
     }
     Ok(())
@@ -253,6 +255,8 @@ pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily) -> Result<Vec
         inactive_reason: None,
         attributes: json!(attributes),
         needs: need_words(needs_of(&attributes, &persons, now.date_naive())),
+        merged_into: None,
+        provenance: provenance::by_officer(),
         version: 1,
         created_at: now,
         updated_at: now,
@@ -281,6 +285,7 @@ pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfMatch, patc
     if let Some(kk) = kk_number {
         set_family_card(tx, keys, &mut draft, kk.as_ref()).await?;
     }
+    draft.provenance = provenance::after_edit_of_family(&old, &draft);
     let mut changes = Vec::new();
     if let Some(region) = region.filter(|region| *region != old.region()) {
         demand_village(tx, &region)?;
@@ -352,6 +357,9 @@ pub async fn edit_member(
 ) -> Result<Vec<Change>> {
     let (old_family, old_people) = store::find_to_change(tx, family).await?;
     let old = old_people.iter().find(|member| member.id == id).ok_or(Code::NotFound)?;
+    if old.merged_into.is_some() {
+        return Err(Code::RecordMerged.into());
+    }
     expected.demand(old.version)?;
     let mut new = touched(old.clone());
     let MemberPatch { name, relation, sex, birth_date, mother_name, marital_status, occupation, education, nik, status, new_head } = patch;
@@ -375,6 +383,7 @@ pub async fn edit_member(
         (new.nik_sealed, new.nik_index, new.nik_mask) = rest_nik(keys, id, nik.as_ref())?;
     }
     new.warnings = reviewed(keys, &new, &old_family.region())?;
+    new.provenance = provenance::after_edit_of_member(old, &new);
     let successor = succession(&old_people, old, &new, new_head)?;
     let mut people = old_people.clone();
     for member in &mut people {
@@ -470,39 +479,4 @@ pub async fn change_head(tx: &mut Tx, family: Uuid, id: Uuid, former: Relation, 
     let mut changes = turned_members(&named, (&old_people, &old_family), (&people, &new_family));
     changes.push(Change::turned("head_changed", &old_family, &new_family).with("member_id", json!(id)));
     Ok(changes.into_iter().map(|change| change.because(note.clone())).collect())
-}
-
-/// Full numbers, to be shown after the commit and never before.
-pub struct Disclosed {
-    /// The KK number, where it was asked for and is known.
-    pub kk_number: Option<Zeroizing<String>>,
-    /// The present members with their NIKs; empty where they were not asked for.
-    pub members: Vec<(Uuid, String, Option<Zeroizing<String>>)>,
-}
-
-/// Opens the numbers of a family; the change that says so must be committed before anything is answered.
-pub async fn disclose(tx: &Tx, keys: &KeyRing, id: Uuid, purpose: &str, kk: bool, niks: bool) -> Result<(Disclosed, Change)> {
-    let (family, people) = store::find_to_change(tx, id).await?;
-    let text = |digits: Zeroizing<Vec<u8>>| -> Result<Zeroizing<String>> {
-        let digits = std::str::from_utf8(&digits).map_err(|_| anyhow::anyhow!("family {id} holds something sealed that is no number"))?;
-        Ok(Zeroizing::new(digits.to_owned()))
-    };
-    let kk_number = match family.kk_sealed.as_deref().filter(|_| kk) {
-        Some(sealed) => Some(text(keys.open(KK_COLUMN, id, sealed)?)?),
-        None => None,
-    };
-    let mut members = Vec::new();
-    for member in people.into_iter().filter(|member| niks && member.place().1 == MemberStatus::Present) {
-        let nik = match &member.nik_sealed {
-            Some(sealed) => Some(text(keys.open(NIK_COLUMN, member.id, sealed)?)?),
-            None => None,
-        };
-        members.push((member.id, member.name, nik));
-    }
-    let told = members.iter().filter(|(_, _, nik)| nik.is_some()).map(|(id, _, _)| *id).collect::<Vec<_>>();
-    let change = Change::new(Family::RESOURCE, id, family.region(), "disclosed")
-        .with("kk_number", json!(kk_number.is_some()))
-        .with("niks_of", json!(told))
-        .because(Some(purpose.to_owned()));
-    Ok((Disclosed { kk_number, members }, change))
 }

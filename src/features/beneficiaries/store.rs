@@ -16,18 +16,20 @@ use super::model::FamilyStatus;
 use crate::platform::access::{Scope, under};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::{Scoped, Tx};
-use crate::platform::error::Result;
+use crate::platform::error::{Code, Result};
 use crate::platform::fixed::fixed;
 use crate::platform::ids::RegionCode;
 use crate::schema::{beneficiaries, members, regions};
 
 mod import;
 mod matched;
+mod merged;
 mod rotate;
 mod rows;
 
-pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import, import_prepared, prepare, reranked};
+pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import_prepared, prepare, reranked};
 pub use matched::{MatchedMember, member_to_match, members_to_match};
+pub use merged::{home_of, kept_families, kept_members, restructure};
 pub use rotate::{reseal_family_cards, reseal_niks};
 pub use rows::{Card, Family, Head, Member, Rank, Shown, TrackedMember, attributes_of, family_ranks};
 
@@ -195,6 +197,7 @@ pub async fn by_nik(db: &impl Scoped, entries: Vec<Vec<u8>>, limit: i64) -> Resu
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(beneficiaries::region_code))
         .filter(members::nik_index.eq_any(entries))
+        .filter(members::status.ne("merged"))
         .select(Member::as_select())
         .order(members::id)
         .limit(limit)
@@ -228,6 +231,7 @@ pub async fn by_name(db: &impl Scoped, named: &Named, limit: i64) -> Result<Vec<
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(beneficiaries::region_code))
         .filter(alike)
+        .filter(members::status.ne("merged"))
         .select((Member::as_select(), likeness()))
         .order((likeness().desc(), members::id))
         .limit(limit)
@@ -242,8 +246,32 @@ pub async fn by_name(db: &impl Scoped, named: &Named, limit: i64) -> Result<Vec<
     Ok(found.into_iter().map(|(member, similarity)| Hit { member, similarity: Some(similarity) }).collect())
 }
 
-/// A family to change with all its members: in the scope, all rows locked, against key rotation too.
+/// A family of the scope with all its members, to be looked at.
+pub async fn whole(db: &impl Scoped, id: Uuid) -> Result<(Family, Vec<Member>)> {
+    let family: Family = beneficiaries::table
+        .select(Family::as_select())
+        .filter(db.scope().within(beneficiaries::region_code))
+        .filter(beneficiaries::id.eq(id))
+        .first(&mut db.on())
+        .await?;
+    let people = members::table
+        .select(Member::as_select())
+        .filter(members::beneficiary_id.eq(family.id))
+        .order(members::id)
+        .load(&mut db.on())
+        .await?;
+    Ok((family, people))
+}
+
+/// A family to change with all its members: in the scope, all rows locked, against key rotation too. One that was merged
+/// into another rests as it is.
 pub async fn find_to_change(tx: &Tx, id: Uuid) -> Result<(Family, Vec<Member>)> {
+    let found = find_to_restructure(tx, id).await?;
+    if found.0.merged_into.is_some() { Err(Code::RecordMerged.into()) } else { Ok(found) }
+}
+
+/// The same, merged or not: for merges, splits and what undoes them.
+pub async fn find_to_restructure(tx: &Tx, id: Uuid) -> Result<(Family, Vec<Member>)> {
     let family: Family = beneficiaries::table
         .select(Family::as_select())
         .filter(tx.scope().within(beneficiaries::region_code))
@@ -290,8 +318,8 @@ pub async fn update_member(tx: &mut Tx, member: &Member) -> Result<()> {
 /// Whether another family has the KK number of these index entries. Under one live key the unique constraint says so;
 /// while keys are rotated, the same number may still stand under the older one. The number is unique everywhere, so
 /// this is the one look beyond the scope.
-pub async fn has_family_card(tx: &Tx, entries: Vec<Vec<u8>>, except: Uuid) -> Result<bool> {
-    let others = beneficiaries::table.filter(beneficiaries::kk_index.eq_any(entries)).filter(beneficiaries::id.ne(except));
+pub async fn has_family_card(tx: &Tx, entries: Vec<Vec<u8>>, except: &[Uuid]) -> Result<bool> {
+    let others = beneficiaries::table.filter(beneficiaries::kk_index.eq_any(entries)).filter(beneficiaries::id.ne_all(except));
     Ok(diesel::select(diesel::dsl::exists(others)).get_result(&mut tx.on()).await?)
 }
 

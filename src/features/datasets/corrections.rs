@@ -91,6 +91,11 @@ fn family_of(profile: &Profile, keys: &KeyRing, raw: &RawRow) -> Result<Option<S
 }
 
 impl Corrections {
+    /// How many rows leave: the refused ones and those beside them.
+    pub fn disclosed(&self) -> usize {
+        self.rows.len()
+    }
+
     /// The workbook. Blocking.
     pub fn workbook(&self) -> Result<Vec<u8>> {
         // The library's errors may quote what was to be written.

@@ -5,8 +5,7 @@
 //! found by the source's key, so that not even a second reading of the file from its beginning makes two of it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::sync::atomic::AtomicBool;
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
@@ -19,12 +18,12 @@ use super::model::{Rejects, ReleaseMode, ReleaseState};
 use super::service::{profile_of, spooled_file};
 use super::statement::{self, RawRow, Sealed};
 use super::store::{self, Counts, Known, Ranked, Release, Sources};
-use crate::features::beneficiaries;
+use crate::features::beneficiaries::{self, Origin};
 use crate::features::regions;
 use crate::platform::changes::Change;
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
-use crate::platform::jobs::{Halt, Jobs, Progress, Step};
+use crate::platform::jobs::{Halt, Hangup, Jobs, Progress, Step};
 
 mod identify;
 
@@ -62,19 +61,11 @@ impl Cursor {
     }
 }
 
-/// Tells the reading thread to stop when the work ends, however it ends.
-struct Listener(Arc<AtomicBool>);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
-}
-
 async fn import(step: Step) -> Result<()> {
     let Payload { release_id } = serde_json::from_value(step.payload.clone()).context("payload of an import")?;
     let db = step.read().await?;
     let (release, _) = store::find_release(&db, release_id).await?;
+    let source = store::find(&db, release.dataset_id).await?.code;
     let region = RegionCode::stored(&release.region_code);
     let villages = regions::villages_of(&db, &region).await?;
     let villages = Villages::new(villages.iter().map(|(code, village, subdistrict, ..)| (&**code, &**village, &**subdistrict)));
@@ -85,7 +76,7 @@ async fn import(step: Step) -> Result<()> {
         return Err(anyhow::anyhow!("the file of release {release_id} is not in this machine's spool").into());
     }
     let profile = profile_of(&release.profile)?;
-    let mut work = Work::new(step, release);
+    let mut work = Work::new(step, release, source);
     let heads = match work.mode {
         ReleaseMode::Commit => true,
         ReleaseMode::Keep => false,
@@ -133,6 +124,8 @@ enum Ended {
 struct Work {
     step: Step,
     release: Release,
+    /// Where what it states comes from.
+    origin: Origin,
     mode: ReleaseMode,
     cursor: Cursor,
     /// A dry run stores nothing before its end.
@@ -161,11 +154,12 @@ struct Taken {
 }
 
 impl Work {
-    fn new(step: Step, release: Release) -> Work {
+    fn new(step: Step, release: Release, source: String) -> Work {
         let mode = ReleaseMode::parse(&release.mode).unwrap_or(ReleaseMode::Validate);
         let cursor: Option<Cursor> = step.cursor.clone().and_then(|cursor| serde_json::from_value(cursor).ok());
         let cursor = cursor.filter(|_| mode != ReleaseMode::Validate);
-        let mut work = Work { step, release, mode, cursor: Cursor::default(), judged: Default::default(), ahead: None, last: None };
+        let origin = Origin { source, release_id: Some(release.id), on: release.reference_date.unwrap_or(release.received_on) };
+        let mut work = Work { step, release, origin, mode, cursor: Cursor::default(), judged: Default::default(), ahead: None, last: None };
         // A judgement that was broken off begins anew: nothing of it was stored.
         work.cursor = cursor.filter(|cursor| cursor.sound || !work.whole_or_nothing()).unwrap_or_default();
         work
@@ -179,13 +173,12 @@ impl Work {
     async fn read(&mut self, path: std::path::PathBuf, standard: Arc<Standard>, purpose: Purpose) -> Result<Ended> {
         let (tell, mut news) = mpsc::channel(1);
         let halted = Arc::new(AtomicBool::new(false));
-        let _listener = Listener(halted.clone());
+        let _hangup = Hangup(halted.clone());
         let (skip, size) = (self.cursor.families, self.step.services().config.import_batch);
         let reading = tokio::task::spawn_blocking(move || {
             intake::read(&path, &standard, skip, size, &halted, &mut |told| tell.blocking_send(told).is_ok())
         });
-        let lease = u64::try_from(self.step.services().config.job_lease_seconds).unwrap_or(1);
-        let pause = Duration::from_millis(lease.saturating_mul(300));
+        let pause = self.step.heartbeat();
         let mut ended = false;
         loop {
             let halt = match tokio::time::timeout(pause, news.recv()).await {
@@ -353,7 +346,7 @@ impl Work {
         let mut changes = Vec::new();
         match taken {
             Some(Taken { prepared, mut sources, mut ranked }) if !sources.families.is_empty() => {
-                let written = beneficiaries::import_prepared(tx, prepared).await?;
+                let written = beneficiaries::import_prepared(tx, prepared, self.origin.clone()).await?;
                 counts.families_new = long(written.families_new);
                 counts.people_new = long(written.people_new);
                 changes = written.changes;

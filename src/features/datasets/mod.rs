@@ -31,11 +31,11 @@ pub mod values;
 pub use demo::{Simulation, demo, simulate};
 pub use http::operations;
 pub use jobs::jobs;
-pub use model::{NikState, RegistryStatus};
+pub use model::{NikState, RegistryStatus, spreadsheet_safe};
 pub use rotate::rotate_keys;
 pub use service::{find_kept, sweep};
 pub use statement::{RawRow, StatedPerson, Statement};
-pub use store::{Release, statements, statements_by_id};
+pub use store::{Rekeyed, Release, lock_sources, move_ranks, statements, statements_by_id, under_keys};
 
 #[cfg(test)]
 mod test_files;

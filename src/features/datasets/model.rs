@@ -72,6 +72,10 @@ words! {
         DecileUp "decile_up",
         /// It is in a lower decile.
         DecileDown "decile_down",
+        /// It is in a higher percentile.
+        PercentileUp "percentile_up",
+        /// It is in a lower percentile.
+        PercentileDown "percentile_down",
         /// It is in another village.
         MovedVillage "moved_village",
         /// It is stated as before.

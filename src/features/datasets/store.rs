@@ -21,13 +21,15 @@ use crate::schema::{datasets, jobs, release_rejects, releases};
 
 mod compare;
 mod import;
+mod rehome;
 mod statements;
 
 pub use compare::{Compared, Pair, by_village as diff_by_village, families as diff_families, kept, totals as diff_totals};
 pub use import::{Known, Ranked, Sources, insert_ranks, keep_sources, known, unrank};
+pub use rehome::{lock_sources, move_ranks};
 pub use statements::{
-    insert_rejected_rows, insert_statements, rejected_rows, reseal_rejected_rows, reseal_statements, statements, statements_by_id,
-    statements_of,
+    Rekeyed, insert_rejected_rows, insert_statements, older_statements, rejected_rows, rekeyed, renew_source_keys, renew_statements,
+    reseal_rejected_rows, statements, statements_by_id, statements_of, states, under_keys,
 };
 
 /// A dataset's row.

@@ -10,4 +10,4 @@ mod store;
 
 pub use http::operations;
 pub use model::{InterventionStatus, InterventionWarning};
-pub use store::{Intervention, RESOURCE};
+pub use store::{Followed, Follows, Intervention, RESOURCE, follow};

@@ -17,6 +17,10 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::RegionCode;
 use crate::schema::{action_plans, activities, beneficiaries, interventions, members};
 
+mod rehome;
+
+pub use rehome::{Followed, Follows, follow};
+
 /// Their name in the feed.
 pub const RESOURCE: &str = "interventions";
 

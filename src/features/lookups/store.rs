@@ -42,7 +42,7 @@ type Row = (Uuid, Uuid, String, String, String);
 /// Members by NIK and by name and birth date: item and hit.
 pub async fn people(db: &impl Scoped, niks: Entries, named: (Vec<String>, Vec<NaiveDate>, Vec<i32>)) -> Result<Vec<(i32, Hit)>> {
     let by_nik: Vec<Found> = diesel::sql_query(
-        "SELECT n.item, m.id FROM unnest($1, $2) AS n (entry, item) CROSS JOIN LATERAL (SELECT id FROM members WHERE nik_index = n.entry OFFSET 0) m",
+        "SELECT n.item, m.id FROM unnest($1, $2) AS n (entry, item) CROSS JOIN LATERAL (SELECT id FROM members WHERE nik_index = n.entry AND status <> 'merged' OFFSET 0) m",
     )
     .bind::<Array<Binary>, _>(niks.0)
     .bind::<Array<Integer>, _>(niks.1)
@@ -51,7 +51,7 @@ pub async fn people(db: &impl Scoped, niks: Entries, named: (Vec<String>, Vec<Na
     // The trigram index finds equal names too; a comparison of the lower-case name alone would read the whole table.
     let by_name: Vec<Found> = diesel::sql_query(
         "SELECT n.item, m.id FROM unnest($1, $2, $3) AS n (name, birth_date, item)
-          CROSS JOIN LATERAL (SELECT id FROM members WHERE lower(name) LIKE n.name AND birth_date = n.birth_date OFFSET 0) m",
+          CROSS JOIN LATERAL (SELECT id FROM members WHERE lower(name) LIKE n.name AND birth_date = n.birth_date AND status <> 'merged' OFFSET 0) m",
     )
     .bind::<Array<Text>, _>(named.0)
     .bind::<Array<Date>, _>(named.1)

@@ -2,6 +2,9 @@
 
 mod decisions;
 mod pairs;
+mod quality;
+mod results;
+mod worklists;
 
 use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
@@ -12,8 +15,9 @@ use validator::Validate;
 
 use super::jobs::{KIND, UNIT};
 use super::model::{Against, MatchStatus, RunState};
-use super::store::{self, MatchResult, Run, Shown, Tally, WantedResults};
-use crate::features::datasets::{self, NikState};
+use super::quality::is_found;
+use super::store::{self, Run, Shown, Tally};
+use crate::features::datasets;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Accepted, Found, Item, Page, Resource};
@@ -25,12 +29,15 @@ use crate::platform::jobs::enqueue;
 use crate::platform::list::{List, Path, Query};
 use crate::platform::policy::{MatchingRead, MatchingWrite};
 use crate::platform::valid::Valid;
-pub use pairs::{MatchLevelOut, MatchPersonOut, MatchTermOut};
+pub use pairs::MatchPersonOut;
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
     api.feature("matching", "Matching (pemadanan): lists that disagree become one, with reasons, review and decisions that last");
-    mount!(api, list, create, fetch, history, summary, results);
+    mount!(api, list, create, fetch, history, summary);
+    results::operations(api);
+    worklists::operations(api);
+    quality::operations(api);
     pairs::operations(api);
     decisions::operations(api);
 }
@@ -169,7 +176,8 @@ async fn list(access: Access<MatchingRead>, list: List<MatchingRunFilter>) -> Re
 ///
 /// 202 with a job to poll. The people of the left release are compared with those of another release, with the members of
 /// our families, or with each other; decisions that people took before hold. Runs don't disturb each other, and a run over
-/// the same releases gives the same.
+/// the same releases gives the same. 409 `release_not_kept` for a release that is not imported or kept yet, was withdrawn, or
+/// was imported before statements were kept. One run at a time is worked off by each process of the service; the others wait.
 #[utoipa::path(post, path = "/matching-runs")]
 async fn create(access: Access<MatchingWrite>, Valid(body): Valid<MatchingRunCreate>) -> Result<Accepted<MatchingRunBegun>> {
     let MatchingRunCreate { id, left_release_id, against, right_release_id, four_eyes } = body;
@@ -281,67 +289,8 @@ async fn summary(
     let db = access.read_apart().await?;
     store::find_done(&db, id).await?;
     let tallies = store::tally(&db, id, filter.level.unwrap_or(Level::Subdistrict)).await?;
-    let is_found = |status: &str| {
-        use MatchStatus::{InactiveDeceased, InactiveMoved, Matched, MatchedByName, MatchedByNikOtherData};
-        matches!(MatchStatus::parse(status), Some(Matched | MatchedByNikOtherData | MatchedByName | InactiveDeceased | InactiveMoved))
-    };
     let people = tallies.iter().map(|(.., people)| people).sum();
     let found = tallies.iter().filter(|(_, _, status, _)| is_found(status)).map(|(.., people)| people).sum();
     let out = |(region_code, name, status, people): Tally| MatchTallyOut { region_code, name, status, people };
     Ok(Item(MatchingSummaryOut { run_id: id, people, found, tallies: tallies.into_iter().map(out).collect() }))
-}
-
-/// What became of a person of the left side.
-#[derive(Debug, Serialize, ToSchema)]
-pub struct MatchResultOut {
-    /// The statement that names the person.
-    pub statement_id: Uuid,
-    /// The person's place in it, from 0.
-    pub ordinal: i16,
-    /// The village.
-    #[schema(value_type = RegionCode)]
-    pub region_code: String,
-    /// What became of them; the local verdict.
-    #[schema(value_type = MatchStatus)]
-    pub status: String,
-    /// What can be said of their NIK by itself.
-    #[schema(value_type = NikState)]
-    pub nik_state: String,
-    /// Whether certainly another person has the same NIK.
-    pub nik_taken: bool,
-    /// The pair that holds.
-    pub pair_id: Option<Uuid>,
-    /// The centre's own verdict (Padan Dukcapil), never changed by ours; null where the source states none.
-    pub dukcapil_match: Option<bool>,
-}
-
-impl From<MatchResult> for MatchResultOut {
-    fn from(row: MatchResult) -> Self {
-        let MatchResult { statement_id, ordinal, region_code, nik_state, nik_taken, status, pair_id, dukcapil_match, .. } = row;
-        MatchResultOut { statement_id, ordinal, region_code, status, nik_state, nik_taken, pair_id, dukcapil_match }
-    }
-}
-
-/// Which results.
-#[derive(Debug, Deserialize, IntoParams)]
-#[serde(deny_unknown_fields)]
-pub struct MatchResultFilter {
-    /// With this status: `nik_missing` is the work list of Disdukcapil.
-    status: Option<MatchStatus>,
-    /// In or under this region.
-    #[param(value_type = Option<RegionCode>)]
-    region: Option<RegionCode>,
-}
-
-/// List the results of a matching run
-///
-/// One for each person of the left side; by status it is a work list.
-#[utoipa::path(get, path = "/matching-runs/{id}/results")]
-async fn results(access: Access<MatchingRead>, Path(id): Path<Uuid>, list: List<MatchResultFilter>) -> Result<Page<MatchResultOut>> {
-    let db = access.read().await?;
-    store::find_done(&db, id).await?;
-    let MatchResultFilter { status, region } = &list.filter;
-    let wanted = WantedResults { status: status.map(MatchStatus::name), region: region.clone() };
-    let rows = store::results(&db, id, &wanted, list.after()?, list.fetch()).await?;
-    Ok(list.page(rows, |row| (row.statement_id, row.ordinal), MatchResultOut::from))
 }

@@ -4,25 +4,21 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
 use anyhow::Context;
 use serde::Deserialize;
-use serde_json::json;
 use uuid::Uuid;
 
-use super::http::{MatchLevelOut, MatchTermOut};
-use super::model::{Against, Facts, Outcome, holding, nik_taken, status};
+use super::model::{Against, Facts, Outcome, Zone, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
-use super::wording;
 use crate::features::datasets;
 use crate::linkage::profile::Profile;
 use crate::linkage::run::{Engine, Options, Outcome as Found, Pair as Weighed};
 use crate::platform::changes::Change;
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::new_id;
-use crate::platform::jobs::{Halt, Jobs, Progress, Step};
+use crate::platform::jobs::{Halt, Hangup, Jobs, Progress, Step};
 
 /// The kind of job.
 pub const KIND: &str = "matching_run";
@@ -31,21 +27,12 @@ pub const UNIT: &str = "people";
 
 /// The feature's jobs.
 pub fn jobs(jobs: &mut Jobs) {
-    jobs.kind(KIND, |step| Box::pin(work(step)));
+    jobs.one_at_a_time(KIND, |step| Box::pin(work(step)));
 }
 
 #[derive(Debug, Deserialize)]
 struct Payload {
     run_id: Uuid,
-}
-
-/// Tells the engine to stop when the work ends, however it ends.
-struct Listener(Arc<AtomicBool>);
-
-impl Drop for Listener {
-    fn drop(&mut self) {
-        self.0.store(true, Ordering::Relaxed);
-    }
 }
 
 /// Both sides, ready to be compared.
@@ -56,33 +43,49 @@ struct Sides {
 }
 
 async fn work(step: Step) -> Result<()> {
+    // People whose keys changed meanwhile are read once more: each round some of a rotation is over.
+    while let Ended::KeysChanged = attempt(&step).await? {
+        tracing::info!(job = %step.id, "keys were rotated while people were compared: once more");
+    }
+    Ok(())
+}
+
+/// How an attempt ended.
+enum Ended {
+    /// It is stored, or was halted.
+    Over,
+    /// People were renamed while it ran; nothing is stored.
+    KeysChanged,
+}
+
+async fn attempt(step: &Step) -> Result<Ended> {
     let Payload { run_id } = serde_json::from_value(step.payload.clone()).context("payload of a matching run")?;
     let db = step.read().await?;
     let (run, _) = store::find_run(&db, run_id).await?;
+    let keys = datasets::under_keys(&db, &run.releases()).await?;
     let decided = store::decisions_in_force(&db).await?;
     drop(db);
     let engine = engine()?;
     let mut done = 0;
-    let sides = match sides(&step, &engine, &run, &mut done).await? {
+    let sides = match sides(step, &engine, &run, &mut done).await? {
         Ok(sides) => sides,
-        Err(halt) => return halted(&step, halt).await,
+        Err(halt) => return halted(step, halt).await,
     };
     let cancel = Arc::new(AtomicBool::new(false));
-    let _listener = Listener(cancel.clone());
+    let _hangup = Hangup(cancel.clone());
     let flag = cancel.clone();
     let mut weighing = tokio::task::spawn_blocking(move || weigh(&engine, &run, sides, decided, &flag));
-    let lease = u64::try_from(step.services().config.job_lease_seconds).unwrap_or(1);
-    let pause = Duration::from_millis(lease.saturating_mul(300));
+    let pause = step.heartbeat();
     loop {
         match tokio::time::timeout(pause, &mut weighing).await {
             Ok(weighed) => match weighed.context("weighing")? {
-                Some(findings) => return findings.store(step, done).await,
+                Some(findings) => return findings.store(step, done, &keys).await,
                 None => return Err(anyhow::anyhow!("matching run {run_id} stopped by nobody").into()),
             },
             Err(_) => {
                 if let Some(halt) = step.store_progress(Progress { done, total: None, cursor: None }).await? {
                     cancel.store(true, Ordering::Relaxed);
-                    return halted(&step, halt).await;
+                    return halted(step, halt).await;
                 }
             }
         }
@@ -95,14 +98,14 @@ fn engine() -> Result<Engine> {
     Ok(Engine::new(profile).context("the shipped profile")?)
 }
 
-async fn halted(step: &Step, halt: Halt) -> Result<()> {
+async fn halted(step: &Step, halt: Halt) -> Result<Ended> {
     if halt == Halt::Cancelled {
         let Payload { run_id } = serde_json::from_value(step.payload.clone()).context("payload of a matching run")?;
         let mut tx = step.write().await?;
         step.cancelled(&mut tx).await?;
         tx.commit([Change::new("matching-runs", run_id, step.region.clone(), "cancelled")]).await?;
     }
-    Ok(())
+    Ok(Ended::Over)
 }
 
 async fn sides(step: &Step, engine: &Engine, run: &Run, done: &mut i64) -> Result<std::result::Result<Sides, Halt>> {
@@ -172,34 +175,39 @@ impl Findings {
             }
         }
         remembered(run, left, right, &decided, &mut pairs, &mut of_person);
-        let facts: Vec<Facts> =
-            pairs.iter().map(|pair| pair.facts(decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied())).collect();
-        let held: Vec<Option<(usize, u32)>> = of_person
-            .iter()
-            .map(|list| {
-                let own: Vec<Facts> = list.iter().filter_map(|(at, _)| facts.get(*at).copied()).collect();
-                holding(&own).and_then(|at| list.get(at).copied())
-            })
-            .collect();
-        let settled: HashSet<u32> = (0u32..).zip(&held).filter(|(_, held)| held.is_some()).map(|(at, _)| at).collect();
+        let given_away = if sides.right.is_some() { given_away(left, &decided, &pairs, &of_person) } else { HashSet::new() };
+        let fact = |(at, pair): (usize, &Pair)| pair.facts(outcome(&decided, pair), given_away.contains(&at));
+        let facts: Vec<Facts> = pairs.iter().enumerate().map(fact).collect();
         let taken = Taken::of(left, sides.right.as_ref().map(|right| right.people.as_slice()));
+        let mut settled = HashSet::new();
         let mut results = Vec::with_capacity(left.len());
-        for (((at, person), held), list) in (0u32..).zip(left).zip(&held).zip(&of_person) {
+        for ((at, person), list) in (0u32..).zip(left).zip(&of_person) {
             let Side::Statement(statement_id, ordinal) = person.side else { continue };
-            let nik_strange = taken.by_a_stranger(person, at, list);
-            let own: Vec<Facts> = list.iter().filter_map(|(at, _)| facts.get(*at).copied()).collect();
-            let nik_taken = nik_taken(nik_strange, &own);
-            let fact = held.and_then(|(pair, _)| facts.get(pair));
+            let own: Vec<Facts> = list.iter().filter_map(|(pair, _)| facts.get(*pair).copied()).collect();
+            let held = holding(&own);
+            if held.is_some() {
+                settled.insert(at);
+            }
+            let stranger = taken.by_a_stranger(person, at, list).and_then(|at| place(right, at)).map(|stranger| stranger.side);
+            let nik_taken = nik_taken(stranger.is_some(), &own);
+            let (stranger_statement_id, stranger_ordinal, stranger_member_id) = match stranger {
+                Some(Side::Statement(id, ordinal)) => (Some(id), Some(ordinal), None),
+                Some(Side::Member(id)) => (None, None, Some(id)),
+                None => (None, None, None),
+            };
             results.push(MatchResult {
                 statement_id,
                 ordinal,
                 region_code: person.region.to_string(),
                 nik_state: person.nik_state.name().into(),
-                nik_strange,
+                nik_strange: stranger.is_some(),
                 nik_taken,
-                status: status(person.nik_state, nik_taken, fact).name().into(),
-                pair_id: held.and_then(|(pair, _)| pairs.get(pair)).map(|pair| pair.id),
+                status: status(person.nik_state, nik_taken, held.and_then(|held| own.get(held))).name().into(),
+                pair_id: held.and_then(|held| list.get(held)).and_then(|(pair, _)| pairs.get(*pair)).map(|pair| pair.id),
                 dukcapil_match: person.dukcapil_match,
+                stranger_statement_id,
+                stranger_ordinal,
+                stranger_member_id,
             });
         }
         unlocks(left, &settled, &of_person, &mut pairs);
@@ -217,26 +225,30 @@ impl Findings {
         }
     }
 
-    async fn store(self, step: Step, done: i64) -> Result<()> {
+    async fn store(self, step: &Step, done: i64, keys: &[(i32, i64)]) -> Result<Ended> {
         let Findings { run, pairs, results, counted, model, decided } = self;
         let mut tx = step.write().await?;
         // First: whoever has the job's row keeps the job, however long the rest takes.
         if let Some(Halt::Cancelled) = step.progress(&mut tx, Progress { done, total: Some(done), cursor: None }).await? {
             drop(tx);
-            return halted(&step, Halt::Cancelled).await;
+            return halted(step, Halt::Cancelled).await;
         }
         store::insert_pairs(&mut tx, &pairs).await?;
         store::insert_results(&mut tx, run.id, &results).await?;
         let ended = store::finish_run(&mut tx, run.id, counted, &model).await?;
         // What people decided while the engine worked.
         store::hold_decisions(&mut tx).await?;
+        if datasets::under_keys(&tx, &run.releases()).await? != keys {
+            return Ok(Ended::KeysChanged);
+        }
         let now = store::decisions_in_force(&tx).await?;
         let keys: BTreeSet<&(String, String)> = now.keys().chain(decided.keys()).collect();
         for keys in keys.into_iter().filter(|keys| now.get(*keys) != decided.get(*keys)) {
             store::derive(&mut tx, (&keys.0, &keys.1)).await?;
         }
         step.succeed(&mut tx).await?;
-        tx.commit([Change::turned("done", &run, &ended)]).await
+        tx.commit([Change::turned("done", &run, &ended)]).await?;
+        Ok(Ended::Over)
     }
 }
 
@@ -261,10 +273,15 @@ fn pair(engine: &Engine, run: &Run, one: &Person, other: &Person, weighed: &Weig
     let told: Vec<_> = terms
         .iter()
         .filter(|term| term.weight != 0.0 || !term.levels.is_empty())
-        .map(|term| json!([term.key, term.levels, term.weight]))
+        .map(|term| (&term.key, &term.levels, term.weight))
         .collect();
-    blank(run, one, other, data_agrees).weighing(weighed, json!(told))
+    // As text at once: a hundred thousand trees of JSON take half a gigabyte.
+    let told = serde_json::to_string(&told).unwrap_or_else(|_| NO_TERMS.into());
+    blank(run, one, other, data_agrees).weighing(weighed, told)
 }
+
+/// The terms of a pair that nobody weighed.
+const NO_TERMS: &str = "[]";
 
 /// A pair without weight.
 fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
@@ -290,17 +307,17 @@ fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
         other_key,
         weight: 0.0,
         probability: 0.5,
-        zone: super::model::Zone::Review.name().into(),
+        zone: Zone::Review.name().into(),
         nik_agrees: one.nik.zip(other.nik).map(|(one, other)| one == other),
         data_agrees,
         right_state: other.inactive.map(|inactive| inactive.name().into()),
         unlocks: 0,
-        terms: json!([]),
+        terms: NO_TERMS.into(),
     }
 }
 
 impl Pair {
-    fn weighing(self, weighed: &Weighed, terms: serde_json::Value) -> Pair {
+    fn weighing(self, weighed: &Weighed, terms: String) -> Pair {
         Pair { weight: weighed.weight, probability: weighed.probability, zone: weighed.zone.name().into(), terms, ..self }
     }
 }
@@ -314,6 +331,9 @@ fn remembered(
     pairs: &mut Vec<Pair>,
     of_person: &mut [Vec<(usize, u32)>],
 ) {
+    if decided.is_empty() {
+        return;
+    }
     let known: HashSet<(String, String)> = pairs.iter().map(|pair| (pair.one_key.clone(), pair.other_key.clone())).collect();
     let mut missing: Vec<&(String, String)> =
         decided.iter().filter(|(keys, outcome)| **outcome == Outcome::Match && !known.contains(*keys)).map(|(keys, _)| keys).collect();
@@ -340,6 +360,40 @@ fn remembered(
     }
 }
 
+/// What people decided about a pair.
+fn outcome(decided: &HashMap<(String, String), Outcome>, pair: &Pair) -> Option<Outcome> {
+    if decided.is_empty() {
+        return None;
+    }
+    decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied()
+}
+
+/// The pairs whose right person people gave to another left one. Where the engine found the right one for both, it judged
+/// the two to be one; else people may have.
+fn given_away(
+    left: &[Person],
+    decided: &HashMap<(String, String), Outcome>,
+    pairs: &[Pair],
+    of_person: &[Vec<(usize, u32)>],
+) -> HashSet<usize> {
+    let each = || (0u32..).zip(of_person).flat_map(|(at, list)| list.iter().map(move |(pair, right)| (at, *pair, *right)));
+    let mut given: HashMap<u32, Vec<u32>> = HashMap::new();
+    for (at, number, right) in each() {
+        let Some(pair) = pairs.get(number).filter(|pair| pair.zone != Zone::Match.name()) else { continue };
+        if outcome(decided, pair) == Some(Outcome::Match) {
+            given.entry(right).or_default().push(at);
+        }
+    }
+    let judged_one = |one: u32, other: u32| {
+        let keys = place(left, one).zip(place(left, other)).map(|(one, other)| ordered(one, other));
+        keys.is_some_and(|keys| decided.get(&keys) == Some(&Outcome::Match))
+    };
+    each()
+        .filter(|(at, _, right)| given.get(right).is_some_and(|to| to.iter().any(|to| to != at && !judged_one(*to, *at))))
+        .map(|(_, number, _)| number)
+        .collect()
+}
+
 /// Who has which NIK.
 struct Taken {
     holders: HashMap<u64, Vec<u32>>,
@@ -357,11 +411,11 @@ impl Taken {
         Taken { holders, is_itself: right.is_none() }
     }
 
-    /// Whether somebody on the other side (or, in a list compared with itself, on it) has the person's NIK and makes no pair
-    /// with them: not even worth a look.
-    fn by_a_stranger(&self, person: &Person, at: u32, pairs: &[(usize, u32)]) -> bool {
-        let others = person.nik.and_then(|nik| self.holders.get(&nik)).into_iter().flatten();
-        others.filter(|other| !(self.is_itself && **other == at)).any(|other| !pairs.iter().any(|(_, paired)| paired == other))
+    /// Somebody on the other side (or, in a list compared with itself, on it) who has the person's NIK and makes no pair with
+    /// them: not even worth a look.
+    fn by_a_stranger(&self, person: &Person, at: u32, pairs: &[(usize, u32)]) -> Option<u32> {
+        let others = person.nik.and_then(|nik| self.holders.get(&nik)).into_iter().flatten().copied();
+        others.filter(|other| !(self.is_itself && *other == at)).find(|other| !pairs.iter().any(|(_, paired)| paired == other))
     }
 }
 
@@ -383,20 +437,4 @@ fn unlocks(left: &[Person], settled: &HashSet<u32>, of_person: &[Vec<(usize, u32
             }
         }
     }
-}
-
-/// A term as stored: its key, its fields with their levels, its weight.
-type Stored = (String, Vec<(String, String)>, f64);
-
-/// The terms of a stored pair, in words.
-pub fn terms(pair: &Pair) -> Result<Vec<MatchTermOut>> {
-    let stored: Vec<Stored> = serde_json::from_value(pair.terms.clone()).context("terms of a pair")?;
-    Ok(stored
-        .into_iter()
-        .map(|(key, levels, weight)| {
-            let (indonesian, english) = wording::of(&key, &levels);
-            let levels = levels.into_iter().map(|(field, level)| MatchLevelOut { field, level }).collect();
-            MatchTermOut { key, levels, weight, indonesian, english }
-        })
-        .collect())
 }

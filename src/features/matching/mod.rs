@@ -17,8 +17,13 @@ mod http;
 mod jobs;
 mod model;
 mod people;
+mod quality;
+mod rotate;
+mod sampling;
 mod store;
 mod wording;
+mod worklist;
 
 pub use http::operations;
 pub use jobs::jobs;
+pub use rotate::follow_keys;

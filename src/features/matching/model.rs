@@ -1,6 +1,9 @@
 //! What a run's findings and people's decisions make of a person: pure rules.
 
+use chrono::NaiveDate;
+
 use crate::features::datasets::NikState;
+use crate::platform::sensitive::{Nik, NikWarning, Sex};
 use crate::platform::wire::words;
 
 words! {
@@ -69,6 +72,46 @@ words! {
 }
 
 words! {
+    /// What is wrong with a NIK as it is stated: what the civil registry has to put right.
+    NikFault {
+        /// None is stated (NIK kosong).
+        Missing "missing",
+        /// What is stated breaks the rules of the number (NIK tidak valid).
+        Invalid "invalid",
+        /// A spreadsheet kept fifteen of its digits.
+        ExcelRounded "excel_rounded",
+        /// Certainly another person has the same one (NIK ganda).
+        Taken "taken",
+        /// The date in it is not the stated birth date.
+        BirthDateDiffers "birth_date_differs",
+        /// It was issued for the other sex.
+        SexDiffers "sex_differs",
+    }
+}
+
+/// What is wrong with a NIK: by itself, beside what is stated of the person, and because somebody else has it (`taken`).
+pub fn nik_faults(state: NikState, nik: Option<&Nik>, taken: bool, birth_date: Option<NaiveDate>, sex: Option<Sex>) -> Vec<NikFault> {
+    let mut faults = match state {
+        NikState::Valid => Vec::new(),
+        NikState::Missing => vec![NikFault::Missing],
+        NikState::Invalid => vec![NikFault::Invalid],
+        NikState::ExcelRounded => vec![NikFault::ExcelRounded],
+    };
+    if taken {
+        faults.push(NikFault::Taken);
+    }
+    // People move: a number of another regency is right.
+    for warning in nik.map(|nik| nik.warnings(birth_date, sex, None)).unwrap_or_default() {
+        match warning {
+            NikWarning::BirthDateDiffers => faults.push(NikFault::BirthDateDiffers),
+            NikWarning::SexDiffers => faults.push(NikFault::SexDiffers),
+            NikWarning::RegionDiffers => {}
+        }
+    }
+    faults
+}
+
+words! {
     /// What the engine makes of a pair.
     Zone {
         /// Sure enough to be taken over.
@@ -133,6 +176,9 @@ pub struct Facts {
     pub nik_agrees: Option<bool>,
     /// Whether name and birth date agree.
     pub data_agrees: bool,
+    /// Whether people decided that the other one is somebody else: another person of the left side, who is not one with this
+    /// one.
+    pub given_away: bool,
     /// Whether the other one is on file as no longer living there.
     pub inactive: Option<Inactive>,
     /// The weight, to choose the better of two.
@@ -155,7 +201,8 @@ impl Facts {
         match self.decided {
             Some(Outcome::Match) => true,
             Some(Outcome::NoMatch) => false,
-            Some(Outcome::CannotTell) | None => self.zone == Zone::Match,
+            // One person is found for several only where these are judged one.
+            Some(Outcome::CannotTell) | None => self.zone == Zone::Match && !self.given_away,
         }
     }
 }
@@ -203,12 +250,13 @@ mod tests {
         let zone = prop::sample::select(Zone::ALL);
         let decided = prop::option::of(prop::sample::select(Outcome::ALL));
         let inactive = prop::option::of(prop::sample::select(Inactive::ALL));
-        (zone, decided, prop::option::of(any::<bool>()), any::<bool>(), inactive, -20i32..40).prop_map(
-            |(zone, decided, nik_agrees, data_agrees, inactive, weight)| Facts {
+        (zone, decided, prop::option::of(any::<bool>()), any::<bool>(), any::<bool>(), inactive, -20i32..40).prop_map(
+            |(zone, decided, nik_agrees, data_agrees, given_away, inactive, weight)| Facts {
                 zone,
                 decided,
                 nik_agrees,
                 data_agrees,
+                given_away,
                 inactive,
                 weight: f64::from(weight),
             },

@@ -3,8 +3,8 @@
 use uuid::Uuid;
 
 use super::http::MatchPersonOut;
-use super::model::Inactive;
-use super::store::Pair;
+use super::model::{Inactive, NikFault, nik_faults};
+use super::store::{MatchResult, Pair};
 use crate::features::beneficiaries::{self, MatchedMember, MemberStatus, sex_name};
 use crate::features::datasets::{self, NikState, RegistryStatus, StatedPerson, Statement};
 use crate::linkage::normalise::Normaliser;
@@ -37,6 +37,15 @@ impl Side {
             _ => Err(anyhow::anyhow!("pair {} has no right side", pair.id).into()),
         }
     }
+
+    /// Somebody who has the same NIK as a person and makes no pair with them.
+    pub fn of_stranger(result: &MatchResult) -> Option<Side> {
+        match (result.stranger_statement_id, result.stranger_ordinal, result.stranger_member_id) {
+            (Some(statement), Some(ordinal), _) => Some(Side::Statement(statement, ordinal)),
+            (_, _, Some(member)) => Some(Side::Member(member)),
+            _ => None,
+        }
+    }
 }
 
 /// What is remembered of a person beside the register that is compared. Prints nothing personal.
@@ -55,6 +64,11 @@ pub struct Person {
     pub inactive: Option<Inactive>,
     /// The centre's own verdict.
     pub dukcapil_match: Option<bool>,
+}
+
+/// The lasting key of a person whom a source states.
+pub fn key(dataset: Uuid, source_id: &str) -> String {
+    format!("{dataset}/{source_id}")
 }
 
 /// The people of one side.
@@ -129,7 +143,7 @@ impl<'a> Intake<'a> {
             let born = birth_date.map(|day| day.to_string()).unwrap_or_default();
             let person = Person {
                 side: Side::Statement(statement.id, i16::try_from(*ordinal).unwrap_or(i16::MAX)),
-                key: format!("{dataset}/{source_id}"),
+                key: key(dataset, source_id),
                 region: statement.region.clone(),
                 nik_state: stated.nik_state,
                 nik: stated.nik.as_ref().filter(|_| stated.nik_state == NikState::Valid).and_then(|nik| nik.expose().parse().ok()),
@@ -166,7 +180,7 @@ impl<'a> Intake<'a> {
             nik_state: if member.nik.is_some() { NikState::Valid } else { NikState::Missing },
             nik: member.nik.as_ref().and_then(|nik| nik.expose().parse().ok()),
             inactive: match member.status {
-                MemberStatus::Present => None,
+                MemberStatus::Present | MemberStatus::Merged => None,
                 MemberStatus::Deceased => Some(Inactive::Deceased),
                 MemberStatus::MovedOut => Some(Inactive::MovedOut),
             },
@@ -241,30 +255,44 @@ pub async fn of_families(step: &Step, layout: &Layout, done: &mut i64) -> Result
     }
 }
 
+/// A person in an opened statement.
+pub fn stated(statement: &Statement, ordinal: i16) -> Result<&StatedPerson> {
+    let place = usize::try_from(ordinal).unwrap_or(usize::MAX);
+    Ok(statement.people.get(place).ok_or(Code::NotFound)?)
+}
+
+/// What is wrong with the NIK of a person whom a source states.
+pub fn faults(stated: &StatedPerson, taken: bool) -> Vec<NikFault> {
+    nik_faults(stated.nik_state, stated.nik.as_ref(), taken, stated.birth_date, stated.sex)
+}
+
+/// A person whom a source states, to be looked at; numbers masked.
+pub fn shown(statement: &Statement, ordinal: i16) -> Result<MatchPersonOut> {
+    let stated = stated(statement, ordinal)?;
+    let others = statement.people.iter().filter(|other| other.ordinal != stated.ordinal).map(|other| other.name.clone());
+    Ok(MatchPersonOut {
+        statement_id: Some(statement.id),
+        member_id: None,
+        region_code: statement.region.to_string(),
+        name: stated.name.clone(),
+        nik: stated.nik.as_ref().map(|nik| nik.mask()),
+        kk: stated.kk.as_ref().or(statement.kk.as_ref()).map(|kk| kk.mask()),
+        sex: stated.sex.map(|sex| sex_name(sex).to_owned()),
+        birth_date: stated.birth_date,
+        birth_place: stated.birth_place.clone(),
+        mother_name: stated.mother_name.clone(),
+        relation: Some(stated.relation.name().to_owned()),
+        address: stated.address.clone().or_else(|| statement.address.clone()),
+        family: others.collect(),
+    })
+}
+
 /// One person, to be looked at; numbers masked.
 pub async fn look_at(db: &impl Scoped, keys: &KeyRing, side: Side) -> Result<MatchPersonOut> {
     match side {
         Side::Statement(id, ordinal) => {
             let list = datasets::statements_by_id(db, keys, &[id]).await?;
-            let statement = list.first().ok_or(Code::NotFound)?;
-            let place = usize::try_from(ordinal).unwrap_or(usize::MAX);
-            let stated = statement.people.get(place).ok_or(Code::NotFound)?;
-            let others = statement.people.iter().enumerate().filter(|(at, _)| *at != place).map(|(_, other)| other.name.clone());
-            Ok(MatchPersonOut {
-                statement_id: Some(id),
-                member_id: None,
-                region_code: statement.region.to_string(),
-                name: stated.name.clone(),
-                nik: stated.nik.as_ref().map(|nik| nik.mask()),
-                kk: stated.kk.as_ref().or(statement.kk.as_ref()).map(|kk| kk.mask()),
-                sex: stated.sex.map(|sex| sex_name(sex).to_owned()),
-                birth_date: stated.birth_date,
-                birth_place: stated.birth_place.clone(),
-                mother_name: stated.mother_name.clone(),
-                relation: Some(stated.relation.name().to_owned()),
-                address: stated.address.clone().or_else(|| statement.address.clone()),
-                family: others.collect(),
-            })
+            shown(list.first().ok_or(Code::NotFound)?, ordinal)
         }
         Side::Member(id) => {
             let (member, others) = beneficiaries::member_to_match(db, keys, id).await?;

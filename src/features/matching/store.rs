@@ -1,29 +1,33 @@
-//! SQL of runs and of what they find.
-
-use std::collections::BTreeMap;
+//! SQL of runs and of the pairs they find.
 
 use chrono::{DateTime, Utc};
+use diesel::dsl::sql;
+use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Double, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
-use serde_json::Value;
 use uuid::Uuid;
 
 use super::model::{Facts, Inactive, Outcome, RunState, Zone};
-use crate::platform::access::under;
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::{Code, Result};
-use crate::platform::ids::{Level, RegionCode};
-use crate::schema::{jobs, match_pairs, match_results, matching_runs, regions};
+use crate::platform::ids::RegionCode;
+use crate::schema::{jobs, match_pairs, matching_runs};
 
+mod keys;
+mod quality;
+mod results;
 mod review;
 
+pub use keys::{Renamed, decided_twice, rename};
+pub use quality::{Sample, bands, drawn, find_sample, insert_sample, samples_of, tally_pairs, verdicts, waiting};
+pub use results::{MatchResult, Names, Tally, WantedResults, count_results, find_result, insert_results, names, results, tally};
 pub use review::{
-    Decision, Seen, WantedPairs, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair, hold_decisions,
-    insert_decision, needs_two, pairs, update_decision,
+    Decision, Seen, WantedPairs, about_to_decide, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair,
+    hold_decisions, insert_decision, needs_two, pairs, pairs_of, update_decision,
 };
 
 /// Their name in the feed.
@@ -69,6 +73,11 @@ impl Run {
     /// Where, parsed.
     pub fn region(&self) -> RegionCode {
         RegionCode::stored(&self.region_code)
+    }
+
+    /// The releases that it compares.
+    pub fn releases(&self) -> Vec<Uuid> {
+        [Some(self.left_release_id), self.right_release_id].into_iter().flatten().collect()
     }
 }
 
@@ -197,18 +206,25 @@ pub struct Pair {
     pub right_state: Option<String>,
     /// How many others a decision settles.
     pub unlocks: i16,
-    /// The terms that add up to the weight.
-    pub terms: Value,
+    /// The terms that add up to the weight, as JSON text: only who explains a pair reads them.
+    #[diesel(select_expression = sql::<Text>("match_pairs.terms::text"), select_expression_type = SqlLiteral<Text>)]
+    pub terms: String,
 }
 
 impl Pair {
-    /// What a status depends on, with the decision in force.
-    pub fn facts(&self, decided: Option<Outcome>) -> Facts {
+    /// The lasting key of the left person, where that of the right one is known.
+    pub fn beside(&self, right: &str) -> &str {
+        if self.one_key == right { &self.other_key } else { &self.one_key }
+    }
+
+    /// What a status depends on, with the decision in force and whether the right person was given to somebody else.
+    pub fn facts(&self, decided: Option<Outcome>, given_away: bool) -> Facts {
         Facts {
             zone: Zone::parse(&self.zone).unwrap_or(Zone::Review),
             decided,
             nik_agrees: self.nik_agrees,
             data_agrees: self.data_agrees,
+            given_away,
             inactive: self.right_state.as_deref().and_then(Inactive::parse),
             weight: self.weight,
         }
@@ -244,121 +260,9 @@ pub async fn insert_pairs(tx: &mut Tx, rows: &[Pair]) -> Result<()> {
         .bind::<Array<Bool>, _>(rows.iter().map(|row| row.data_agrees).collect::<Vec<_>>())
         .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.right_state.as_deref()).collect::<Vec<_>>())
         .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.unlocks).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.terms.to_string()).collect::<Vec<_>>())
+        .bind::<Array<Text>, _>(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<_>>())
         .execute(&mut tx.on())
         .await?;
     }
     Ok(())
-}
-
-/// A result's row.
-#[derive(Debug, Clone, Queryable, Selectable)]
-#[diesel(table_name = match_results, check_for_backend(Pg))]
-pub struct MatchResult {
-    /// The person's statement.
-    pub statement_id: Uuid,
-    /// Their place in it.
-    pub ordinal: i16,
-    /// Their village.
-    pub region_code: String,
-    /// What can be said of their NIK.
-    pub nik_state: String,
-    /// Whether somebody has it whom the engine would not think of as the same person.
-    pub nik_strange: bool,
-    /// Whether certainly another person has it.
-    pub nik_taken: bool,
-    /// What became of them.
-    pub status: String,
-    /// The pair that holds.
-    pub pair_id: Option<Uuid>,
-    /// The centre's own verdict.
-    pub dukcapil_match: Option<bool>,
-}
-
-/// Stores the results of a run.
-pub async fn insert_results(tx: &mut Tx, run: Uuid, rows: &[MatchResult]) -> Result<()> {
-    for rows in rows.chunks(50_000) {
-        diesel::sql_query(
-            "INSERT INTO match_results (run_id, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match)
-             SELECT $1, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match
-               FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10)
-                 AS n (statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match)",
-        )
-        .bind::<SqlUuid, _>(run)
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.statement_id).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.ordinal).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.region_code.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.nik_state.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_strange).collect::<Vec<_>>())
-        .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_taken).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.pair_id).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Bool>>, _>(rows.iter().map(|row| row.dukcapil_match).collect::<Vec<_>>())
-        .execute(&mut tx.on())
-        .await?;
-    }
-    Ok(())
-}
-
-/// Which results.
-#[derive(Debug, Default)]
-pub struct WantedResults {
-    /// With this status.
-    pub status: Option<&'static str>,
-    /// In or under this region.
-    pub region: Option<RegionCode>,
-}
-
-/// Results of a run, in the order of the statements.
-pub async fn results(
-    db: &impl Scoped,
-    run: Uuid,
-    wanted: &WantedResults,
-    after: Option<(Uuid, i16)>,
-    limit: i64,
-) -> Result<Vec<MatchResult>> {
-    let mut query = match_results::table
-        .select(MatchResult::as_select())
-        .filter(db.scope().within(match_results::region_code))
-        .filter(match_results::run_id.eq(run))
-        .order((match_results::statement_id, match_results::ordinal))
-        .limit(limit)
-        .into_boxed();
-    if let Some(status) = wanted.status {
-        query = query.filter(match_results::status.eq(status));
-    }
-    if let Some(region) = &wanted.region {
-        query = query.filter(under(match_results::region_code, region));
-    }
-    if let Some((statement, ordinal)) = after {
-        // The first bound is what the index is entered by.
-        query = query.filter(match_results::statement_id.ge(statement)).filter(
-            match_results::statement_id.gt(statement).or(match_results::statement_id.eq(statement).and(match_results::ordinal.gt(ordinal))),
-        );
-    }
-    Ok(query.load(&mut db.on()).await?)
-}
-
-/// How many people of a region have a status: region, its name, status, people.
-pub type Tally = (String, Option<String>, String, i64);
-
-/// People by region and status, regions at a level. Counts only what lies in the scope.
-pub async fn tally(db: &impl Scoped, run: Uuid, level: Level) -> Result<Vec<Tally>> {
-    let rows: Vec<(String, String, i64)> = match_results::table
-        .filter(db.scope().within(match_results::region_code))
-        .filter(match_results::run_id.eq(run))
-        .group_by((match_results::region_code, match_results::status))
-        .select((match_results::region_code, match_results::status, diesel::dsl::count_star()))
-        .load(&mut db.on())
-        .await?;
-    let mut sums: BTreeMap<(String, String), i64> = BTreeMap::new();
-    for (region, status, people) in rows {
-        let region = RegionCode::stored(&region).at(level).to_string();
-        *sums.entry((region, status)).or_default() += people;
-    }
-    let codes: Vec<&str> = sums.keys().map(|(region, _)| region.as_str()).collect();
-    let names: Vec<(String, String)> =
-        regions::table.filter(regions::code.eq_any(codes)).select((regions::code, regions::name)).load(&mut db.on()).await?;
-    let names: BTreeMap<String, String> = names.into_iter().collect();
-    Ok(sums.into_iter().map(|((region, status), people)| (region.clone(), names.get(&region).cloned(), status, people)).collect())
 }

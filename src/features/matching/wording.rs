@@ -1,4 +1,7 @@
-//! A term of a weight in words, Indonesian and English: what an official reads before signing.
+//! Words for officials: the terms of a weight in Indonesian and English, and in Indonesian what stands in work lists.
+
+use super::model::{MatchStatus, NikFault};
+use crate::features::beneficiaries::Relation;
 
 /// Fields and whole terms: key, Indonesian, English.
 const FIELDS: &[(&str, &str, &str)] = &[
@@ -90,4 +93,45 @@ pub fn of(key: &str, levels: &[(String, String)]) -> (String, String) {
     });
     let (indonesian, english): (Vec<_>, Vec<_>) = parts.unzip();
     (indonesian.join("; "), english.join("; "))
+}
+
+/// A status in Indonesian.
+pub fn status(status: &str) -> &'static str {
+    match MatchStatus::parse(status) {
+        Some(MatchStatus::Matched) => "padan",
+        Some(MatchStatus::MatchedByNikOtherData) => "padan NIK, beda data",
+        Some(MatchStatus::MatchedByName) => "padan nama",
+        Some(MatchStatus::Unmatched) | None => "tidak padan",
+        Some(MatchStatus::NikMissing) => "NIK kosong",
+        Some(MatchStatus::NikInvalid) => "NIK tidak valid",
+        Some(MatchStatus::NikDuplicate) => "NIK ganda",
+        Some(MatchStatus::InactiveDeceased) => "nonaktif (meninggal)",
+        Some(MatchStatus::InactiveMoved) => "nonaktif (pindah)",
+    }
+}
+
+/// What is wrong with a NIK, in Indonesian.
+pub fn fault(fault: NikFault) -> &'static str {
+    match fault {
+        NikFault::Missing => "NIK kosong",
+        NikFault::Invalid => "NIK tidak valid",
+        NikFault::ExcelRounded => "NIK dibulatkan oleh lembar sebar",
+        NikFault::Taken => "NIK juga dipakai orang lain",
+        NikFault::BirthDateDiffers => "tanggal lahir dalam NIK berbeda",
+        NikFault::SexDiffers => "jenis kelamin dalam NIK berbeda",
+    }
+}
+
+/// A relation to the head of the family, in Indonesian.
+pub fn relation(relation: Relation) -> &'static str {
+    match relation {
+        Relation::Head => "kepala keluarga",
+        Relation::Spouse => "istri/suami",
+        Relation::Child => "anak",
+        Relation::ChildInLaw => "menantu",
+        Relation::Grandchild => "cucu",
+        Relation::Parent => "orang tua",
+        Relation::ParentInLaw => "mertua",
+        Relation::Other => "lainnya",
+    }
 }

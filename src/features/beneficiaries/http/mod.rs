@@ -4,12 +4,13 @@ use std::collections::HashMap;
 
 use uuid::Uuid;
 
+use super::disclose;
 use super::model::{FamilyStatus, InactiveReason, Need};
 use super::service::{self, KK_KIND, NIK_KIND};
-use super::store::{self, Family, Wanted};
+use super::store::{self, Family, Member, Wanted};
 use crate::mount;
 use crate::platform::access::{Access, Scope};
-use crate::platform::answers::{Created, Found, Item, Page};
+use crate::platform::answers::{Created, Found, Item, Lasting, Page};
 use crate::platform::api::Api;
 use crate::platform::changes::{self, ChangeOut, NoFilter, Tracked};
 use crate::platform::db::Tx;
@@ -20,6 +21,7 @@ use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesDisclose, BeneficiariesRead, BeneficiariesWrite, Grant, InterventionsRead, WelfareRead};
 use crate::platform::valid::Valid;
 
+mod origins;
 mod shown;
 mod wire;
 
@@ -37,6 +39,7 @@ pub fn operations(api: &mut Api) {
     api.feature("beneficiaries", "Families (keluarga penerima manfaat) and their members");
     mount!(api, list, create, search, fetch, edit, deactivate, reactivate, change_head, disclose, history);
     mount!(api, list_members, add_member, fetch_member, edit_member);
+    origins::operations(api);
 }
 
 const RESOURCE: &str = Family::RESOURCE;
@@ -144,11 +147,17 @@ async fn search(access: Access<BeneficiariesRead>, Valid(body): Valid<Beneficiar
 }
 
 /// Fetch a family
+///
+/// One that was merged into another redirects to the one that is kept, so ids that were handed out before stay valid.
 #[utoipa::path(get, path = "/beneficiaries/{id}")]
-async fn fetch(access: Access<BeneficiariesRead>, Path(id): Path<Uuid>) -> Result<Found<BeneficiaryOut>> {
-    let out = BeneficiaryOut::seen_by(&access.scope_of::<WelfareRead>())(store::find(&access.read().await?, id).await?);
+async fn fetch(access: Access<BeneficiariesRead>, Path(id): Path<Uuid>) -> Result<Lasting<BeneficiaryOut>> {
+    let row = store::find(&access.read().await?, id).await?;
+    if let Some(kept) = row.card.merged_into {
+        return Ok(Lasting::At(format!("/beneficiaries/{kept}")));
+    }
+    let out = BeneficiaryOut::seen_by(&access.scope_of::<WelfareRead>())(row);
     access.record_in(RegionCode::stored(&out.region_code), RESOURCE, Some(id), "fetch", 1, None)?;
-    Ok(Found(out))
+    Ok(Lasting::Here(out))
 }
 
 /// Edit a family
@@ -236,7 +245,7 @@ async fn disclose(
     let asked = |field: DisclosedField| fields.as_ref().is_none_or(|fields| fields.contains(&field));
     let tx = access.write().await?;
     let (kk, niks) = (asked(DisclosedField::KkNumber), asked(DisclosedField::Niks));
-    let (opened, change) = service::disclose(&tx, &access.platform().keys, id, &purpose, kk, niks).await?;
+    let (opened, change) = disclose::disclose(&tx, &access.platform().keys, id, &purpose, kk, niks).await?;
     tx.commit([change]).await?;
     Ok(Item(DisclosureOut::of(id, purpose, opened)))
 }
@@ -283,11 +292,27 @@ async fn add_member(
 }
 
 /// Fetch a member
+///
+/// Somebody who was merged into another person, or went along when their family was merged into another one, is redirected to.
 #[utoipa::path(get, path = "/beneficiaries/{id}/members/{member_id}")]
-async fn fetch_member(access: Access<BeneficiariesRead>, Path((id, member)): Path<(Uuid, Uuid)>) -> Result<Found<MemberOut>> {
-    let (row, region) = store::find_member(&access.read().await?, id, member).await?;
+async fn fetch_member(access: Access<BeneficiariesRead>, Path((id, member)): Path<(Uuid, Uuid)>) -> Result<Lasting<MemberOut>> {
+    let db = access.read().await?;
+    let found = match store::find_member(&db, id, member).await {
+        Err(error) if error.code() == Code::NotFound && store::find(&db, id).await?.card.merged_into.is_some() => None,
+        found => Some(found?),
+    };
+    let leads = match &found {
+        Some((Member { merged_into: Some(kept), .. }, _)) => Some(*kept),
+        Some(_) => None,
+        None => Some(member),
+    };
+    if let Some(kept) = leads {
+        let family = store::home_of(&db, kept).await?.ok_or(Code::NotFound)?;
+        return Ok(Lasting::At(format!("/beneficiaries/{family}/members/{kept}")));
+    }
+    let (row, region) = found.ok_or(Code::NotFound)?;
     access.record_in(region, "members", Some(member), "fetch", 1, None)?;
-    Ok(Found(row.into()))
+    Ok(Lasting::Here(row.into()))
 }
 
 /// Edit a member

@@ -5,10 +5,10 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use super::super::disclose::Disclosed;
 use super::super::model::{
     Attributes, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation,
 };
-use super::super::service::Disclosed;
 use super::super::store::{Card, Head, Hit, Member, Shown, attributes_of};
 use crate::platform::access::Scope;
 use crate::platform::answers::Resource;
@@ -44,6 +44,8 @@ pub struct BeneficiaryOut {
     /// Why it is no longer served; null while it is.
     #[schema(value_type = Option<InactiveReason>)]
     pub inactive_reason: Option<String>,
+    /// The family that this one turned out to be; null for every other.
+    pub merged_into: Option<Uuid>,
     /// Rank, needs and living conditions; null for those who may not see them (grant `welfare_read`).
     pub welfare: Option<WelfareOut>,
     /// The version that the ETag shows; it moves with every change of the family or of a member.
@@ -94,8 +96,8 @@ impl BeneficiaryOut {
     pub fn seen_by(welfare: &Scope) -> impl Fn(Shown) -> BeneficiaryOut {
         move |row| {
             let Shown { card, village, subdistrict, head, rank, member_count } = row;
-            let Card { id, region_code, address, kk_mask, status, inactive_reason, attributes, needs, version, created_at, updated_at } =
-                card;
+            let Card { id, region_code, address, kk_mask, status, inactive_reason, attributes, needs, merged_into, .. } = card;
+            let (version, created_at, updated_at) = (card.version, card.created_at, card.updated_at);
             let welfare = welfare.covers(&RegionCode::stored(&region_code)).then(|| WelfareOut {
                 decile: rank.as_ref().map(|rank| rank.decile),
                 percentile: rank.as_ref().and_then(|rank| rank.percentile),
@@ -114,6 +116,7 @@ impl BeneficiaryOut {
                 member_count,
                 status,
                 inactive_reason,
+                merged_into,
                 welfare,
                 version,
                 created_at,
@@ -176,6 +179,8 @@ pub struct MemberOut {
     /// What is worth a look; nothing here was refused.
     #[schema(value_type = Vec<MemberWarning>)]
     pub warnings: Vec<String>,
+    /// The person that this one turned out to be; null for every other.
+    pub merged_into: Option<Uuid>,
     /// The version that the ETag shows.
     pub version: i32,
     /// Registered at.
@@ -202,6 +207,8 @@ impl From<Member> for MemberOut {
             nik_mask,
             status,
             warnings,
+            merged_into,
+            provenance: _,
             version,
             created_at,
             updated_at,
@@ -220,6 +227,7 @@ impl From<Member> for MemberOut {
             nik_masked: nik_mask,
             status,
             warnings: warnings.into_iter().flatten().collect(),
+            merged_into,
             version,
             created_at,
             updated_at,

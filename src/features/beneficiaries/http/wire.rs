@@ -35,6 +35,15 @@ pub fn unnumbered(text: &str) -> Result<(), ValidationError> {
     }
 }
 
+/// For validator: nobody is merged by an edit.
+fn unmerged(status: &MemberStatus) -> Result<(), ValidationError> {
+    if *status == MemberStatus::Merged {
+        let message = "Two records of one person are merged by POST /beneficiaries/{id}/merge.";
+        return Err(ValidationError::new("not_applicable").with_message(message.into()));
+    }
+    Ok(())
+}
+
 /// A new family.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -181,7 +190,9 @@ pub struct MemberUpdate {
     #[serde(default, deserialize_with = "given")]
     nik: Option<Option<Nik>>,
     /// `deceased` or `moved_out` when they no longer belong to the family; `present` when they came back, or were recorded so by mistake.
+    /// Never `merged`: that comes of a merge alone.
     #[serde(default, deserialize_with = "given")]
+    #[validate(custom(function = unmerged))]
     #[schema(nullable = false)]
     status: Option<MemberStatus>,
     /// The present member who heads the family from now on; needed when the head dies or leaves others behind.

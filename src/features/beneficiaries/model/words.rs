@@ -61,6 +61,8 @@ words! {
         Deceased "deceased",
         /// Pindah.
         MovedOut "moved_out",
+        /// Turned out to be another person on file, to whom `merged_into` leads.
+        Merged "merged",
     }
 }
 

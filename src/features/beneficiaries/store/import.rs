@@ -1,19 +1,22 @@
 //! Families and members by the thousand: sealed in parallel, compared in memory, written by a handful of statements.
 //!
 //! A source fills in and adds, it takes nothing back: what a source does not state stays, a KK number or NIK on record
-//! stays, and so do name, relation and village, which people here correct. Members whom the source no longer names stay
-//! too: whether somebody died or moved is for people to say.
+//! stays, and so do name, relation and village, which people here correct. What it may renew the rules of survivorship say.
+//! Members whom the source no longer names stay too: whether somebody died or moved is for people to say.
+//!
+//! Two families of a source may lead to one on record, after a merge: the second finds what the first left.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZero;
 
 use chrono::{NaiveDate, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Binary, Date, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde_json::json;
 use uuid::Uuid;
 
+use super::super::model::survivorship::{Chooser, Occasion, Origin, Provenance};
 use super::super::model::{
     Attributes, Education, MaritalStatus, MemberStatus, MemberWarning, Occupation, Relation, needs_of, sex_name, sex_of, warnings_of,
 };
@@ -26,6 +29,10 @@ use crate::platform::ids::{Level, RegionCode};
 use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{Nik, Sex};
 use crate::schema::{beneficiaries, members};
+
+mod write;
+
+use write::{insert_families, insert_people, update_families, update_people};
 
 /// A family as a source states it.
 #[derive(Debug)]
@@ -130,17 +137,12 @@ fn numbered(keys: &KeyRing, family: ImportFamily) -> Result<(ImportFamily, HashM
     Ok((family, numbers))
 }
 
-/// Writes a batch, some thousand families at a time. The caller commits the changes.
-pub async fn import(tx: &mut Tx, keys: &KeyRing, families: Vec<ImportFamily>) -> Result<ImportCounts> {
-    let prepared = prepare(keys, families)?;
-    import_prepared(tx, prepared).await
-}
-
-/// The same for a batch that was sealed before.
-pub async fn import_prepared(tx: &mut Tx, batch: Prepared) -> Result<ImportCounts> {
+/// Writes a batch that was sealed before, some hundred families at a time, as this source states it. The caller commits the
+/// changes.
+pub async fn import_prepared(tx: &mut Tx, batch: Prepared, origin: Origin) -> Result<ImportCounts> {
     let Prepared { families } = batch;
     let mut records = known(tx, &families).await?;
-    let mut work = Work::default();
+    let mut work = Work::of(Provenance::whole(origin));
     for (family, numbers) in families {
         work.take(tx, family, numbers, &mut records)?;
     }
@@ -189,21 +191,35 @@ async fn known(tx: &Tx, families: &[(ImportFamily, HashMap<Uuid, Number>)]) -> R
 }
 
 /// Rows to write.
-#[derive(Default)]
 struct Work {
+    /// Where everything of this batch comes from.
+    stated: Provenance,
     new_families: Vec<Family>,
-    changed_families: Vec<Family>,
+    changed_families: HashMap<Uuid, Family>,
     new_members: Vec<Member>,
-    changed_members: Vec<Member>,
+    changed_members: HashMap<Uuid, Member>,
     entries: HashMap<Vec<u8>, Vec<u8>>,
     regions: HashSet<String>,
     counts: ImportCounts,
 }
 
 impl Work {
+    fn of(stated: Provenance) -> Work {
+        Work {
+            stated,
+            new_families: Vec::new(),
+            changed_families: HashMap::new(),
+            new_members: Vec::new(),
+            changed_members: HashMap::new(),
+            entries: HashMap::new(),
+            regions: HashSet::new(),
+            counts: ImportCounts::default(),
+        }
+    }
+
     fn take(&mut self, tx: &Tx, family: ImportFamily, mut numbers: HashMap<Uuid, Number>, records: &mut Records) -> Result<()> {
         let ImportFamily { id, known, region, address, attributes, members } = family;
-        let old = if known { records.families.remove(&id) } else { None };
+        let old = if known { records.families.get(&id).cloned() } else { None };
         if known && old.is_none() {
             self.counts.elsewhere.insert(id);
             return Ok(());
@@ -233,11 +249,23 @@ impl Work {
             let Some(member) = household.get_mut(&person.id).or(elsewhere) else { continue };
             if self.filled_in(member, &region, person, number) {
                 changed += 1;
-                self.changed_members.push(member.clone());
+                // Somebody whom this very batch registered is written once, as they are now.
+                match self.new_members.iter_mut().find(|new| new.id == member.id) {
+                    Some(new) => *new = member.clone(),
+                    None => drop(self.changed_members.insert(member.id, member.clone())),
+                }
             }
         }
         let persons: Vec<_> = household.values().chain(&added).map(Member::person).collect();
-        let merged = old.as_ref().map_or(attributes, |old| attributes.or(attributes_of(&old.attributes)));
+        let (address, merged, provenance) = match &old {
+            None => (address, attributes, self.stated.to_store()),
+            Some(old) => {
+                let mut chooser = Chooser::new(Occasion::Release, Provenance::stored(&old.provenance), &self.stated);
+                let address = chooser.choose("address", old.address.clone(), address);
+                let merged = attributes_of(&old.attributes).chosen(attributes, &mut chooser);
+                (address, merged, chooser.known.to_store())
+            }
+        };
         let now = Utc::now();
         let needs = need_words(needs_of(&merged, &persons, now.date_naive()));
         let (new, change) = match old {
@@ -253,6 +281,8 @@ impl Work {
                     inactive_reason: None,
                     attributes: json!(merged),
                     needs,
+                    merged_into: None,
+                    provenance,
                     version: 1,
                     created_at: now,
                     updated_at: now,
@@ -261,19 +291,24 @@ impl Work {
             }
             Some(old) => {
                 let mut new = old.clone();
-                new.address = address.or(new.address);
+                new.address = address;
+                new.provenance = provenance;
                 new.attributes = json!(merged);
                 new.needs = needs;
                 (new.clone(), Change::turned("imported", &old, &new))
             }
         };
         self.counts.changes.push(change.with("members_added", json!(added.len())).with("members_changed", json!(changed)));
-        self.new_members.append(&mut added);
         if known {
-            self.changed_families.push(new)
+            records.households.insert(id, household.keys().copied().chain(added.iter().map(|member| member.id)).collect());
+            records.members.extend(household);
+            records.members.extend(added.iter().map(|member| (member.id, member.clone())));
+            records.families.insert(id, new.clone());
+            self.changed_families.insert(id, new);
         } else {
-            self.new_families.push(new)
+            self.new_families.push(new);
         }
+        self.new_members.append(&mut added);
         Ok(())
     }
 
@@ -315,29 +350,39 @@ impl Work {
             nik_mask: number.mask,
             status: MemberStatus::Present.name().into(),
             warnings: warning_words(warnings),
+            merged_into: None,
+            provenance: self.stated.to_store(),
             version: 1,
             created_at: now,
             updated_at: now,
         }
     }
 
-    /// Fills in what is missing and renews livelihood and schooling; says whether anything is new.
+    /// Fills in what is missing and renews what the rules let a release renew; says whether anything is new.
     fn filled_in(&mut self, member: &mut Member, region: &RegionCode, person: ImportMember, number: Option<Number>) -> bool {
-        let before = (
-            member.sex.clone(),
-            member.birth_date,
-            (member.marital_status.clone(), member.occupation.clone(), member.education.clone()),
-            member.nik_index.is_some(),
-        );
         let ImportMember { id: _, known: _, name: _, relation: _, sex, birth_date, marital_status, occupation, education, nik } = person;
-        member.sex = member.sex.take().or(sex.map(|sex| sex_name(sex).into()));
-        member.birth_date = member.birth_date.or(birth_date);
-        let renewed =
-            |stated: Option<String>, known: Option<String>, is_word: fn(&str) -> bool| stated.filter(|word| is_word(word)).or(known);
-        member.marital_status = renewed(marital_status, member.marital_status.take(), |word| MaritalStatus::parse(word).is_some());
-        member.occupation = renewed(occupation, member.occupation.take(), |word| Occupation::parse(word).is_some());
-        member.education = renewed(education, member.education.take(), |word| Education::parse(word).is_some());
-        if let (None, Some(number)) = (&member.nik_index, number) {
+        let mut chooser = Chooser::new(Occasion::Release, Provenance::stored(&member.provenance), &self.stated);
+        member.sex = chooser.choose("sex", member.sex.take(), sex.map(|sex| sex_name(sex).into()));
+        member.birth_date = chooser.choose("birth_date", member.birth_date, birth_date);
+        for (field, known, stated, is_word) in [
+            (
+                "marital_status",
+                &mut member.marital_status,
+                marital_status,
+                (|word| MaritalStatus::parse(word).is_some()) as fn(&str) -> bool,
+            ),
+            ("occupation", &mut member.occupation, occupation, |word| Occupation::parse(word).is_some()),
+            ("education", &mut member.education, education, |word| Education::parse(word).is_some()),
+        ] {
+            *known = chooser.choose(field, known.take(), stated.filter(|word| is_word(word)));
+        }
+        let number = number.filter(|number| chooser.takes("nik", member.nik_index.as_ref(), number.index.as_ref()));
+        let Chooser { known, taken, .. } = chooser;
+        if taken.is_empty() {
+            return false;
+        }
+        member.provenance = known.to_store();
+        if let Some(number) = number {
             self.note(Some(&number));
             (member.nik_sealed, member.nik_index, member.nik_mask) = (number.sealed, number.index, number.mask);
             let sex = member.sex.as_deref().and_then(sex_of);
@@ -346,13 +391,7 @@ impl Work {
             warnings.extend(disputed.then_some(MemberWarning::HeadDisputed));
             member.warnings = warning_words(warnings);
         }
-        let after = (
-            member.sex.clone(),
-            member.birth_date,
-            (member.marital_status.clone(), member.occupation.clone(), member.education.clone()),
-            member.nik_index.is_some(),
-        );
-        before != after
+        true
     }
 
     /// Remembers a number that is written, to look for others who have it.
@@ -365,120 +404,18 @@ impl Work {
     }
 
     async fn write(self, tx: &mut Tx) -> Result<ImportCounts> {
-        let Work { new_families, changed_families, new_members, changed_members, entries, regions: _, mut counts } = self;
+        let Work { stated, new_families, changed_families, new_members, changed_members, entries, regions: _, mut counts } = self;
+        let stated = stated.to_store();
         (counts.families_new, counts.families_known) = (new_families.len(), changed_families.len());
         (counts.people_new, counts.people_changed) = (new_members.len(), changed_members.len());
-        let own: Vec<Uuid> = new_members.iter().chain(&changed_members).map(|member| member.id).collect();
-        insert_families(tx, new_families).await?;
-        update_families(tx, changed_families).await?;
-        insert_people(tx, new_members).await?;
-        update_people(tx, changed_members).await?;
+        let own: Vec<Uuid> = new_members.iter().chain(changed_members.values()).map(|member| member.id).collect();
+        insert_families(tx, new_families, &stated).await?;
+        update_families(tx, changed_families.into_values().collect()).await?;
+        insert_people(tx, new_members, &stated).await?;
+        update_people(tx, changed_members.into_values().collect()).await?;
         counts.changes.extend(flag_duplicates(tx, entries, &own).await?);
         Ok(counts)
     }
-}
-
-/// `unnest` cannot take arrays of arrays apart, so a list of words travels as one text.
-fn joined(words: &[Option<String>]) -> String {
-    words.iter().flatten().cloned().collect::<Vec<_>>().join(",")
-}
-
-async fn insert_families(tx: &Tx, rows: Vec<Family>) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    diesel::sql_query(
-        "INSERT INTO beneficiaries (id, region_code, address, attributes, needs)
-         SELECT id, region_code, address, attributes::jsonb, string_to_array(needs, ',')
-           FROM unnest($1, $2, $3, $4, $5) AS n (id, region_code, address, attributes, needs)",
-    )
-    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| row.region_code.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.address.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| row.attributes.to_string()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| joined(&row.needs)).collect::<Vec<_>>())
-    .execute(&mut tx.on())
-    .await?;
-    Ok(())
-}
-
-async fn update_families(tx: &Tx, rows: Vec<Family>) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    diesel::sql_query(
-        "UPDATE beneficiaries b
-            SET address = n.address, attributes = n.attributes::jsonb, needs = string_to_array(n.needs, ','),
-                version = b.version + 1, updated_at = now()
-           FROM unnest($1, $2, $3, $4) AS n (id, address, attributes, needs)
-          WHERE b.id = n.id",
-    )
-    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.address.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| row.attributes.to_string()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| joined(&row.needs)).collect::<Vec<_>>())
-    .execute(&mut tx.on())
-    .await?;
-    Ok(())
-}
-
-async fn insert_people(tx: &Tx, rows: Vec<Member>) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    diesel::sql_query(
-        "INSERT INTO members (id, beneficiary_id, name, relation, sex, birth_date, marital_status, occupation, education,
-                              nik_sealed, nik_index, nik_mask, warnings)
-         SELECT id, beneficiary_id, name, relation, sex, birth_date, marital_status, occupation, education,
-                nik_sealed, nik_index, nik_mask, string_to_array(warnings, ',')
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-             AS n (id, beneficiary_id, name, relation, sex, birth_date, marital_status, occupation, education,
-                   nik_sealed, nik_index, nik_mask, warnings)",
-    )
-    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.beneficiary_id).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| row.relation.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.sex.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Date>>, _>(rows.iter().map(|row| row.birth_date).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.marital_status.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.occupation.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.education.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Binary>>, _>(rows.iter().map(|row| row.nik_sealed.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Binary>>, _>(rows.iter().map(|row| row.nik_index.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.nik_mask.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| joined(&row.warnings)).collect::<Vec<_>>())
-    .execute(&mut tx.on())
-    .await?;
-    Ok(())
-}
-
-async fn update_people(tx: &Tx, rows: Vec<Member>) -> Result<()> {
-    if rows.is_empty() {
-        return Ok(());
-    }
-    diesel::sql_query(
-        "UPDATE members m
-            SET sex = n.sex, birth_date = n.birth_date, marital_status = n.marital_status, occupation = n.occupation,
-                education = n.education, nik_sealed = n.nik_sealed, nik_index = n.nik_index, nik_mask = n.nik_mask,
-                warnings = string_to_array(n.warnings, ','), version = m.version + 1, updated_at = now()
-           FROM unnest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-             AS n (id, sex, birth_date, marital_status, occupation, education, nik_sealed, nik_index, nik_mask, warnings)
-          WHERE m.id = n.id",
-    )
-    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.sex.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Date>>, _>(rows.iter().map(|row| row.birth_date).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.marital_status.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.occupation.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.education.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Binary>>, _>(rows.iter().map(|row| row.nik_sealed.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Binary>>, _>(rows.iter().map(|row| row.nik_index.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.nik_mask.as_deref()).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| joined(&row.warnings)).collect::<Vec<_>>())
-    .execute(&mut tx.on())
-    .await?;
-    Ok(())
 }
 
 #[derive(QueryableByName)]

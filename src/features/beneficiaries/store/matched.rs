@@ -71,6 +71,7 @@ pub async fn members_to_match(db: &impl Scoped, keys: &KeyRing, after: Option<Uu
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(beneficiaries::region_code))
         .filter(members::id.gt(after.unwrap_or(Uuid::nil())))
+        .filter(members::status.ne("merged"))
         .select((Member::as_select(), Family::as_select()))
         .order(members::id)
         .limit(limit)

@@ -3,7 +3,7 @@
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
@@ -26,7 +26,7 @@ diesel::allow_tables_to_appear_in_same_query!(family_ranks, members);
 diesel::allow_tables_to_appear_in_same_query!(family_ranks, regions);
 
 /// A family's row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset, Serialize)]
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
 #[diesel(table_name = beneficiaries, check_for_backend(Pg), treat_none_as_null = true)]
 pub struct Family {
     /// Record id.
@@ -52,6 +52,10 @@ pub struct Family {
     pub attributes: Value,
     /// What it lacks.
     pub needs: Vec<Option<String>>,
+    /// The family it turned out to be.
+    pub merged_into: Option<Uuid>,
+    /// Which source gave which field.
+    pub provenance: Value,
     /// Version.
     pub version: i32,
     /// Registered at.
@@ -60,8 +64,12 @@ pub struct Family {
     pub updated_at: DateTime<Utc>,
 }
 
+/// What says nothing in a diff: bookkeeping, and where values come from, which is asked for by itself.
+const SILENT: &[&str] = &["id", "provenance", "version", "created_at", "updated_at"];
+
 impl Tracked for Family {
     const RESOURCE: &'static str = "beneficiaries";
+    const SILENT: &'static [&'static str] = SILENT;
     // The change table is append-only and goes to partners: what describes people stands there by name only.
     const SENSITIVE: &'static [&'static str] = &["kk_number", "address", "attributes", "needs"];
     fn id(&self) -> Uuid {
@@ -73,7 +81,7 @@ impl Tracked for Family {
 }
 
 /// A member's row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset, Serialize)]
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
 #[diesel(table_name = members, check_for_backend(Pg), treat_none_as_null = true)]
 pub struct Member {
     /// Record id.
@@ -105,10 +113,14 @@ pub struct Member {
     /// NIK as shown.
     #[serde(skip)]
     pub nik_mask: Option<String>,
-    /// present, deceased or moved_out.
+    /// present, deceased, moved_out or merged.
     pub status: String,
     /// What is worth a look.
     pub warnings: Vec<Option<String>>,
+    /// The person they turned out to be.
+    pub merged_into: Option<Uuid>,
+    /// Which source gave which field.
+    pub provenance: Value,
     /// Version.
     pub version: i32,
     /// Registered at.
@@ -158,6 +170,7 @@ impl<'a> TrackedMember<'a> {
 
 impl Tracked for TrackedMember<'_> {
     const RESOURCE: &'static str = "members";
+    const SILENT: &'static [&'static str] = SILENT;
     const SENSITIVE: &'static [&'static str] =
         &["nik", "name", "sex", "birth_date", "mother_name", "marital_status", "occupation", "education"];
     fn id(&self) -> Uuid {
@@ -188,6 +201,8 @@ pub struct Card {
     pub attributes: Value,
     /// What it lacks.
     pub needs: Vec<Option<String>>,
+    /// The family it turned out to be.
+    pub merged_into: Option<Uuid>,
     /// Version.
     pub version: i32,
     /// Registered at.

@@ -43,6 +43,10 @@ pub struct DiffCounts {
     pub decile_up: DiffCount,
     /// In a lower decile: ranked worse off.
     pub decile_down: DiffCount,
+    /// In a higher percentile, where both releases state one.
+    pub percentile_up: DiffCount,
+    /// In a lower percentile, where both releases state one.
+    pub percentile_down: DiffCount,
     /// In another village.
     pub moved_village: DiffCount,
     /// Stated as before.
@@ -89,6 +93,10 @@ pub struct FamilyDiffOut {
     pub decile: Option<i16>,
     /// The decile before.
     pub decile_before: Option<i16>,
+    /// The percentile; null where the release states none.
+    pub percentile: Option<i16>,
+    /// The percentile before.
+    pub percentile_before: Option<i16>,
     /// People in it.
     pub people: i32,
     /// What became of it.
@@ -98,8 +106,8 @@ pub struct FamilyDiffOut {
 
 impl From<Compared> for FamilyDiffOut {
     fn from(row: Compared) -> Self {
-        let Compared { id: _, statement_id, against_id, beneficiary_id, region_code, region_before, decile, decile_before, people, kinds } =
-            row;
+        let Compared { id: _, statement_id, against_id, beneficiary_id, region_code, region_before, .. } = row;
+        let Compared { decile, decile_before, percentile, percentile_before, people, kinds, .. } = row;
         FamilyDiffOut {
             statement_id,
             against_statement_id: against_id,
@@ -108,6 +116,8 @@ impl From<Compared> for FamilyDiffOut {
             region_code_before: region_before,
             decile,
             decile_before,
+            percentile,
+            percentile_before,
             people,
             kinds,
         }
@@ -153,7 +163,8 @@ fn counted(counts: serde_json::Value) -> Result<DiffCounts> {
 /// Compare a release with another
 ///
 /// Families are told apart by the source's key, so both must be of one dataset, or both keyed by KK number:
-/// else 422 `releases_not_comparable`. Percentiles are not compared.
+/// else 422 `releases_not_comparable`. Percentiles are compared where both state them. 409 `keys_rotating` while `entas
+/// rotate-keys` has renewed one of the two and not yet the other.
 #[utoipa::path(get, path = "/releases/{id}/diff")]
 async fn diff(access: Access<DatasetsRead>, Path(id): Path<Uuid>, Query(filter): Query<DiffFilter>) -> Result<Item<DiffOut>> {
     let db = access.read_apart().await?;

@@ -6,7 +6,7 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
-use crate::features::beneficiaries::holds_number;
+use crate::features::beneficiaries::unnumbered;
 use crate::features::datasets::corrections;
 use crate::features::datasets::model::{Rejects, ReleaseMode, ReleaseState, Severity, spreadsheet_safe};
 use crate::features::datasets::profile::shipped;
@@ -338,15 +338,6 @@ async fn fetch(access: Access<DatasetsRead>, Path(id): Path<Uuid>) -> Result<Fou
     Ok(Found(store::find_release(&access.read().await?, id).await?.into()))
 }
 
-fn unnumbered(text: &str) -> std::result::Result<(), ValidationError> {
-    printable(text)?;
-    if holds_number(text) {
-        Err(ValidationError::new("personal_number").with_message("No NIK or KK number may stand in this text: it is kept for ever.".into()))
-    } else {
-        Ok(())
-    }
-}
-
 /// Why a release is taken back.
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
@@ -440,7 +431,9 @@ async fn rejected_rows(
     let tx = access.write().await?;
     let (release, _) = store::find_release(&tx, id).await?;
     let found = corrections::collect(&tx, &access.platform().keys, &release).await?;
-    let change = Change::new(Release::RESOURCE, id, release.region(), "rejected_rows_disclosed").with("rows", found.refused.into());
+    let change = Change::new(Release::RESOURCE, id, release.region(), "rejected_rows_disclosed")
+        .with("rows", found.disclosed().into())
+        .with("refused", found.refused.into());
     tx.commit([change.because(Some(body.purpose))]).await?;
     let bytes = tokio::task::spawn_blocking(move || found.workbook()).await.map_err(|cause| Error::Internal(cause.into()))??;
     Ok(Workbook { name: format!("rejected-rows-{id}.xlsx"), bytes })

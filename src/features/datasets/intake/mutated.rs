@@ -93,13 +93,16 @@ fn ring() -> KeyRing {
     KeyRing::parse(TEXT.get_or_init(|| KeyRing::generate().unwrap().to_string())).unwrap()
 }
 
+/// A family that left: key, village, people's keys with their rows, rows.
+type Left = (String, String, Vec<(String, u32)>, usize);
+
 /// All that a reading told, or the code of its refusal.
 #[derive(Debug, PartialEq)]
 struct Told {
     total: i64,
     rows: i64,
     rejected: i64,
-    families: Vec<(String, String, Vec<(String, u32)>, usize)>,
+    families: Vec<Left>,
     remarks: Vec<(u32, Option<String>, &'static str, bool)>,
 }
 

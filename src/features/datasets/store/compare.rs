@@ -62,7 +62,7 @@ impl Comparison {
 
     fn side(mut self, db: &impl Scoped, release: Uuid) -> Self {
         self.parts.push(Part::Sql(
-            "SELECT s.id, s.source_id, s.region_code, s.decile, s.people, s.digest FROM statements s WHERE s.release_id = ",
+            "SELECT s.id, s.source_id, s.region_code, s.decile, s.percentile, s.people, s.digest FROM statements s WHERE s.release_id = ",
         ));
         self.parts.push(Part::Id(Some(release)));
         self.parts.push(Part::Sql(" AND "));
@@ -78,12 +78,15 @@ impl Comparison {
                 "WITH pairs AS (SELECT coalesce(n.id, o.id) AS id, n.id AS statement_id, o.id AS against_id,
                         coalesce(n.source_id, o.source_id) AS source_id,
                         coalesce(n.region_code, o.region_code) AS region_code, o.region_code AS region_before,
-                        n.decile, o.decile AS decile_before, coalesce(n.people, o.people) AS people,
+                        n.decile, o.decile AS decile_before, n.percentile, o.percentile AS percentile_before,
+                        coalesce(n.people, o.people) AS people,
                         o.id IS NULL AS entered, n.id IS NULL AS gone, coalesce(n.digest <> o.digest, false) AS changed,
                         coalesce(n.decile > o.decile, false) AS decile_up, coalesce(n.decile < o.decile, false) AS decile_down,
+                        coalesce(n.percentile > o.percentile, false) AS percentile_up,
+                        coalesce(n.percentile < o.percentile, false) AS percentile_down,
                         coalesce(n.region_code <> o.region_code, false) AS moved,
                         coalesce(n.digest = o.digest AND n.decile IS NOT DISTINCT FROM o.decile
-                                 AND n.region_code = o.region_code, false) AS unchanged
+                                 AND NOT coalesce(n.percentile <> o.percentile, false) AND n.region_code = o.region_code, false) AS unchanged
                    FROM (",
             )
             .side(db, pair.release)
@@ -100,6 +103,8 @@ const COUNTS: &str = "jsonb_build_object(
     'changed', jsonb_build_object('families', count(*) FILTER (WHERE changed), 'people', coalesce(sum(people) FILTER (WHERE changed), 0)),
     'decile_up', jsonb_build_object('families', count(*) FILTER (WHERE decile_up), 'people', coalesce(sum(people) FILTER (WHERE decile_up), 0)),
     'decile_down', jsonb_build_object('families', count(*) FILTER (WHERE decile_down), 'people', coalesce(sum(people) FILTER (WHERE decile_down), 0)),
+    'percentile_up', jsonb_build_object('families', count(*) FILTER (WHERE percentile_up), 'people', coalesce(sum(people) FILTER (WHERE percentile_up), 0)),
+    'percentile_down', jsonb_build_object('families', count(*) FILTER (WHERE percentile_down), 'people', coalesce(sum(people) FILTER (WHERE percentile_down), 0)),
     'moved_village', jsonb_build_object('families', count(*) FILTER (WHERE moved), 'people', coalesce(sum(people) FILTER (WHERE moved), 0)),
     'unchanged', jsonb_build_object('families', count(*) FILTER (WHERE unchanged), 'people', coalesce(sum(people) FILTER (WHERE unchanged), 0)))";
 
@@ -212,6 +217,12 @@ pub struct Compared {
     /// Its decile before.
     #[diesel(sql_type = Nullable<SmallInt>)]
     pub decile_before: Option<i16>,
+    /// Its percentile.
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    pub percentile: Option<i16>,
+    /// Its percentile before.
+    #[diesel(sql_type = Nullable<SmallInt>)]
+    pub percentile_before: Option<i16>,
     /// How many people.
     #[diesel(sql_type = Integer)]
     pub people: i32,
@@ -236,6 +247,8 @@ pub async fn families(
         Some(DiffKind::Changed) => "changed",
         Some(DiffKind::DecileUp) => "decile_up",
         Some(DiffKind::DecileDown) => "decile_down",
+        Some(DiffKind::PercentileUp) => "percentile_up",
+        Some(DiffKind::PercentileDown) => "percentile_down",
         Some(DiffKind::MovedVillage) => "moved",
         Some(DiffKind::Unchanged) => "unchanged",
     });
@@ -252,10 +265,12 @@ pub async fn families(
         .number(limit)
         .sql(
             ") SELECT p.id, p.statement_id, p.against_id, coalesce(f.beneficiary_id, b.beneficiary_id) AS beneficiary_id,
-                      p.region_code, p.region_before, p.decile, p.decile_before, p.people,
+                      p.region_code, p.region_before, p.decile, p.decile_before, p.percentile, p.percentile_before, p.people,
                       array_remove(ARRAY[CASE WHEN entered THEN 'entered' END, CASE WHEN gone THEN 'left' END,
                                          CASE WHEN changed THEN 'changed' END, CASE WHEN decile_up THEN 'decile_up' END,
-                                         CASE WHEN decile_down THEN 'decile_down' END, CASE WHEN moved THEN 'moved_village' END,
+                                         CASE WHEN decile_down THEN 'decile_down' END,
+                                         CASE WHEN percentile_up THEN 'percentile_up' END,
+                                         CASE WHEN percentile_down THEN 'percentile_down' END, CASE WHEN moved THEN 'moved_village' END,
                                          CASE WHEN unchanged THEN 'unchanged' END], NULL) AS kinds
                  FROM page p
                  LEFT JOIN source_families f ON f.source_id = p.source_id AND f.dataset_id = ",

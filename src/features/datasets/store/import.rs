@@ -8,6 +8,7 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::Release;
+use crate::features::beneficiaries;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
 use crate::schema::{members, source_families, source_people};
@@ -36,9 +37,15 @@ pub async fn known(db: &impl Scoped, dataset: Uuid, families: &[&str], people: &
         .select((source_people::source_id, members::id, members::beneficiary_id))
         .load(&mut db.on())
         .await?;
+    // A record that was merged leads to the one that is kept.
+    let kept = beneficiaries::kept_families(db, families.iter().map(|(_, family)| *family).collect()).await?;
+    let kept_people = beneficiaries::kept_members(db, people.iter().map(|(_, member, _)| *member).collect()).await?;
     Ok(Known {
-        families: families.into_iter().collect(),
-        people: people.into_iter().map(|(key, member, family)| (key, (member, family))).collect(),
+        families: families.into_iter().map(|(key, family)| (key, kept.get(&family).copied().unwrap_or(family))).collect(),
+        people: people
+            .into_iter()
+            .map(|(key, member, family)| (key, kept_people.get(&member).copied().unwrap_or((member, family))))
+            .collect(),
     })
 }
 
@@ -145,6 +152,16 @@ pub async fn unrank(tx: &mut Tx, release: Uuid) -> Result<Vec<Uuid>> {
             .load(&mut tx.on())
             .await?;
     let families: Vec<Uuid> = unranked.into_iter().map(|row| row.beneficiary_id).collect();
+    settle_ranks(tx, &families).await?;
+    Ok(families)
+}
+
+/// Of each family the newest release that ranks it, and was not withdrawn, gives its current rank.
+pub(super) async fn settle_ranks(tx: &mut Tx, families: &[Uuid]) -> Result<()> {
+    diesel::sql_query("UPDATE welfare_ranks SET current = false WHERE beneficiary_id = ANY($1) AND current")
+        .bind::<Array<SqlUuid>, _>(families)
+        .execute(&mut tx.on())
+        .await?;
     diesel::sql_query(
         "UPDATE welfare_ranks w SET current = true
            FROM (SELECT DISTINCT ON (r.beneficiary_id) r.beneficiary_id, r.release_id
@@ -153,8 +170,8 @@ pub async fn unrank(tx: &mut Tx, release: Uuid) -> Result<Vec<Uuid>> {
                   ORDER BY r.beneficiary_id, coalesce(e.reference_date, e.received_on) DESC, e.received_on DESC, e.id DESC) newest
           WHERE w.release_id = newest.release_id AND w.beneficiary_id = newest.beneficiary_id",
     )
-    .bind::<Array<SqlUuid>, _>(&families)
+    .bind::<Array<SqlUuid>, _>(families)
     .execute(&mut tx.on())
     .await?;
-    Ok(families)
+    Ok(())
 }

@@ -48,6 +48,12 @@ pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: 
     rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
 }
 
+/// Whether anything of what a release states was kept; only within the scope.
+pub async fn states(db: &impl Scoped, release: Uuid) -> Result<bool> {
+    let kept = statements::table.filter(db.scope().within(statements::region_code)).filter(statements::release_id.eq(release));
+    Ok(diesel::select(diesel::dsl::exists(kept)).get_result(&mut db.on()).await?)
+}
+
 /// Some of a release's statements, by id; only within the scope.
 pub async fn statements_by_id(db: &impl Scoped, keys: &KeyRing, ids: &[Uuid]) -> Result<Vec<Statement>> {
     let rows: Vec<Row> = statements::table
@@ -144,53 +150,75 @@ pub async fn rejected_rows(
 /// How many rows are read at a time by a rotation.
 const CHUNK: i64 = 1_000;
 
-/// Brings statements under the current keys, and the keys that were made of numbers with them; tells after each chunk how
-/// many were read and written. A chunk is one transaction's worth of statements that write only where the old value stands.
-pub async fn reseal_statements(db: &impl Scoped, keys: &KeyRing, mut told: impl FnMut(usize, usize)) -> Result<usize> {
-    let (mut last, mut read, mut written) = (Uuid::nil(), 0, 0);
-    let mut renewer = Renewer::new();
-    loop {
-        let rows: Vec<(Uuid, Row)> = statements::table
-            .inner_join(releases::table)
-            .select((releases::dataset_id, Row::as_select()))
-            .filter(db.scope().within(statements::region_code))
-            .filter(statements::id.gt(last))
-            .order(statements::id)
-            .limit(CHUNK)
-            .load(&mut db.on())
-            .await?;
-        let Some((_, row)) = rows.last() else { return Ok(written) };
-        last = row.id;
-        read += rows.len();
-        let mut chunk = Vec::new();
-        for (dataset, row) in rows {
-            let old = row.sealed.clone();
-            if let Some(renewed) = statement::renewed(keys, &mut renewer, row.into())? {
-                chunk.push((dataset, old, renewed));
-            }
-        }
-        written += rekey(db, &chunk).await?;
-        told(read, written);
-    }
+/// A statement that waits to be brought under the current keys.
+pub struct Older {
+    dataset: Uuid,
+    sealed: Vec<u8>,
+    renewed: Renewed,
 }
 
-/// The source's keys first: while both stand, an import finds a family by either.
-async fn rekey(db: &impl Scoped, chunk: &[(Uuid, Vec<u8>, Renewed)]) -> Result<usize> {
-    if chunk.is_empty() {
-        return Ok(0);
+/// A person whose key was made of a number: it changes with the keys.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rekeyed {
+    /// Of which dataset.
+    pub dataset: Uuid,
+    /// The key that they had.
+    pub before: String,
+    /// The key that they have from now on.
+    pub after: String,
+}
+
+/// The people of these statements whose keys change.
+pub fn rekeyed(chunk: &[Older]) -> Vec<Rekeyed> {
+    let people = |older: &Older| {
+        let (dataset, people) = (older.dataset, older.renewed.people.clone());
+        people.into_iter().map(move |(before, after)| Rekeyed { dataset, before, after })
+    };
+    chunk.iter().flat_map(people).collect()
+}
+
+/// The next statements behind `last`: how many were read, those that rest under older keys, and where to go on.
+pub async fn older_statements(
+    db: &impl Scoped,
+    keys: &KeyRing,
+    renewer: &mut Renewer,
+    last: Uuid,
+) -> Result<Option<(usize, Vec<Older>, Uuid)>> {
+    let rows: Vec<(Uuid, Row)> = statements::table
+        .inner_join(releases::table)
+        .select((releases::dataset_id, Row::as_select()))
+        .filter(db.scope().within(statements::region_code))
+        .filter(statements::id.gt(last))
+        .order(statements::id)
+        .limit(CHUNK)
+        .load(&mut db.on())
+        .await?;
+    let Some(last) = rows.last().map(|(_, row)| row.id) else { return Ok(None) };
+    let read = rows.len();
+    let mut chunk = Vec::new();
+    for (dataset, row) in rows {
+        let sealed = row.sealed.clone();
+        if let Some(renewed) = statement::renewed(keys, renewer, row.into())? {
+            chunk.push(Older { dataset, sealed, renewed });
+        }
     }
-    let families =
-        chunk.iter().filter(|(.., renewed)| renewed.family.0 != renewed.family.1).map(|(dataset, _, renewed)| (dataset, &renewed.family));
+    Ok(Some((read, chunk, last)))
+}
+
+/// Brings the source's keys that were made of numbers under the current keys, one table after the other: while both keys
+/// stand, an import finds a family by either.
+pub async fn renew_source_keys(db: &impl Scoped, chunk: &[Older]) -> Result<()> {
+    let families = chunk.iter().map(|older| (older.dataset, &older.renewed.family)).filter(|(_, keys)| keys.0 != keys.1);
     let (mut datasets, mut from, mut to) = (Vec::new(), Vec::new(), Vec::new());
     for (dataset, (before, after)) in families {
-        datasets.push(*dataset);
+        datasets.push(dataset);
         from.push(before.as_str());
         to.push(after.as_str());
     }
-    let people = chunk.iter().flat_map(|(dataset, _, renewed)| renewed.people.iter().map(move |keys| (dataset, keys)));
+    let people = chunk.iter().flat_map(|older| older.renewed.people.iter().map(move |keys| (older.dataset, keys)));
     let (mut people_datasets, mut people_from, mut people_to) = (Vec::new(), Vec::new(), Vec::new());
     for (dataset, (before, after)) in people {
-        people_datasets.push(*dataset);
+        people_datasets.push(dataset);
         people_from.push(before.as_str());
         people_to.push(after.as_str());
     }
@@ -238,17 +266,37 @@ async fn rekey(db: &impl Scoped, chunk: &[(Uuid, Vec<u8>, Renewed)]) -> Result<u
                 .await?;
         }
     }
+    Ok(())
+}
+
+/// Brings statements under the current keys; each is written only where the old one stands.
+pub async fn renew_statements(tx: &mut Tx, chunk: &[Older]) -> Result<usize> {
     Ok(diesel::sql_query(
         "UPDATE statements s SET source_id = n.source_id, digest = n.digest, sealed = n.new
            FROM unnest($1, $2, $3, $4, $5) AS n (id, source_id, digest, old, new) WHERE s.id = n.id AND s.sealed = n.old",
     )
-    .bind::<Array<SqlUuid>, _>(chunk.iter().map(|(.., renewed)| renewed.row.id).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(chunk.iter().map(|(.., renewed)| renewed.row.source_id.as_str()).collect::<Vec<_>>())
-    .bind::<Array<Binary>, _>(chunk.iter().map(|(.., renewed)| renewed.row.digest.as_slice()).collect::<Vec<_>>())
-    .bind::<Array<Binary>, _>(chunk.iter().map(|(_, old, _)| old.as_slice()).collect::<Vec<_>>())
-    .bind::<Array<Binary>, _>(chunk.iter().map(|(.., renewed)| renewed.row.sealed.as_slice()).collect::<Vec<_>>())
-    .execute(&mut db.on())
+    .bind::<Array<SqlUuid>, _>(chunk.iter().map(|older| older.renewed.row.id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(chunk.iter().map(|older| older.renewed.row.source_id.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Binary>, _>(chunk.iter().map(|older| older.renewed.row.digest.as_slice()).collect::<Vec<_>>())
+    .bind::<Array<Binary>, _>(chunk.iter().map(|older| older.sealed.as_slice()).collect::<Vec<_>>())
+    .bind::<Array<Binary>, _>(chunk.iter().map(|older| older.renewed.row.sealed.as_slice()).collect::<Vec<_>>())
+    .execute(&mut tx.on())
     .await?)
+}
+
+/// How many statements of these releases, among those that are keyed by a number, rest under which index key: nothing but a
+/// rotation writes them, so equal counts mean that nobody's key changed in between.
+pub async fn under_keys(db: &impl Scoped, releases: &[Uuid]) -> Result<Vec<(i32, i64)>> {
+    let key = diesel::dsl::sql::<Integer>("get_byte(digest, 0)");
+    Ok(statements::table
+        .filter(db.scope().within(statements::region_code))
+        .filter(statements::release_id.eq_any(releases))
+        .filter(statements::source_id.like("kk-%").or(statements::source_id.like("p-%")))
+        .group_by(key.clone())
+        .select((key.clone(), diesel::dsl::count_star()))
+        .order(key)
+        .load(&mut db.on())
+        .await?)
 }
 
 /// The same for the cells of refused rows.

@@ -104,8 +104,9 @@ pub struct MatchDecisionCreate {
 /// Decide about a pair
 ///
 /// Remembered for ever: it holds for later runs and for later releases that name the same two people, until it is undone.
-/// Where any run over these two people asked for four eyes it is `proposed` until somebody else confirms it. A pair with a decision that stands is refused (`decision_stands`): undo that
-/// one first.
+/// Where any run over these two people asked for four eyes it is `proposed` until somebody else confirms it. Whoever is
+/// decided to be one with a person on the right takes that person away from others, unless these are judged one with them.
+/// 409 `decision_stands` for a pair with a decision that stands, perhaps from an earlier run: undo that one first.
 #[utoipa::path(post, path = "/match-pairs/{id}/decision")]
 async fn decide(
     access: Access<MatchesDecide>,
@@ -113,6 +114,7 @@ async fn decide(
     Valid(body): Valid<MatchDecisionCreate>,
 ) -> Result<Created<MatchDecisionOut>> {
     let mut tx = access.write().await?;
+    store::about_to_decide(&tx).await?;
     let (pair, decision) = store::find_pair(&tx, id).await?;
     if decision.is_some() {
         return Err(Code::DecisionStands.into());
@@ -175,7 +177,8 @@ async fn history_of_decision(access: Access<MatchingRead>, Path(id): Path<Uuid>,
 
 /// Confirm a match decision
 ///
-/// By somebody else than who took it; from now on it holds.
+/// By somebody else than who took it (409 `four_eyes`); from now on it holds. 409 `step_not_allowed` for one that is not
+/// `proposed`. If-Match is heeded where it is sent.
 #[utoipa::path(post, path = "/match-decisions/{id}/confirm")]
 async fn confirm(access: Access<MatchesDecide>, Path(id): Path<Uuid>, read: IfGiven) -> Result<Found<MatchDecisionOut>> {
     let mut tx = access.write().await?;
@@ -203,7 +206,7 @@ pub struct MatchDecisionUndo {
 /// Undo a match decision
 ///
 /// What it had changed is as it was before; the pair can be decided anew. A decision that somebody confirmed is undone by
-/// somebody else than who took it (`four_eyes`).
+/// somebody else than who took it (409 `four_eyes`). 409 `step_not_allowed` for one that is undone already.
 #[utoipa::path(post, path = "/match-decisions/{id}/undo")]
 async fn undo(
     access: Access<MatchesDecide>,

@@ -1,14 +1,15 @@
 //! Pairs: the queue, and two people side by side with the reasons.
 
+use anyhow::Context;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 
-use super::super::jobs;
 use super::super::model::Zone;
 use super::super::people::{self, Side};
 use super::super::store::{self, Pair, Seen, WantedPairs};
+use super::super::wording;
 use super::decisions::MatchDecisionOut;
 use crate::mount;
 use crate::platform::access::Access;
@@ -75,7 +76,8 @@ pub struct MatchPairFilter {
 
 /// List the pairs of a matching run
 ///
-/// What a decision unlocks most comes first: `zone=review&decided=false` is the queue to work off.
+/// What a decision unlocks most comes first: `zone=review&decided=false` is the queue to work off. 409 `run_not_done` until
+/// the run's job has ended well.
 #[utoipa::path(get, path = "/matching-runs/{id}/pairs")]
 async fn pairs(access: Access<MatchingRead>, Path(id): Path<Uuid>, list: List<MatchPairFilter>) -> Result<Page<MatchPairOut>> {
     let db = access.read().await?;
@@ -119,7 +121,7 @@ pub struct MatchPersonOut {
 }
 
 /// A term of a weight.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MatchTermOut {
     /// Which comparison, as a stable word.
     pub key: String,
@@ -134,7 +136,7 @@ pub struct MatchTermOut {
 }
 
 /// How far a field agrees.
-#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct MatchLevelOut {
     /// The field.
     pub field: String,
@@ -165,7 +167,23 @@ async fn fetch_pair(access: Access<MatchingRead>, Path(id): Path<Uuid>) -> Resul
     let keys = &access.platform().keys;
     let left = people::look_at(&db, keys, Side::Statement(pair.left_statement_id, pair.left_ordinal)).await?;
     let right = people::look_at(&db, keys, Side::of_right(&pair)?).await?;
-    let terms = jobs::terms(&pair)?;
+    let terms = terms(&pair)?;
     access.record_in(RegionCode::stored(&pair.region_code), "match-pairs", Some(id), "fetch", 2, None)?;
     Ok(Item(MatchPairDetailOut { pair: (pair, decision).into(), left, right, terms }))
+}
+
+/// A term as stored: its key, its fields with their levels, its weight.
+type Stored = (String, Vec<(String, String)>, f64);
+
+/// The terms of a stored pair, in words.
+fn terms(pair: &Pair) -> Result<Vec<MatchTermOut>> {
+    let stored: Vec<Stored> = serde_json::from_str(&pair.terms).context("terms of a pair")?;
+    Ok(stored
+        .into_iter()
+        .map(|(key, levels, weight)| {
+            let (indonesian, english) = wording::of(&key, &levels);
+            let levels = levels.into_iter().map(|(field, level)| MatchLevelOut { field, level }).collect();
+            MatchTermOut { key, levels, weight, indonesian, english }
+        })
+        .collect())
 }

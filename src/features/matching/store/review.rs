@@ -10,7 +10,7 @@ use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::super::model::{DecisionState, Facts, Outcome, holding, nik_taken, status};
+use super::super::model::{Against, DecisionState, Facts, Outcome, Zone, holding, nik_taken, status};
 use super::{DECISIONS, Pair};
 use crate::features::datasets::NikState;
 use crate::platform::access::under;
@@ -82,10 +82,10 @@ impl Tracked for Decision {
 /// A pair with the decision that stands on it, in force or proposed.
 pub type Seen = (Pair, Option<Decision>);
 
-type SameKeys = And<Eq<match_decisions::one_key, match_pairs::one_key>, Eq<match_decisions::other_key, match_pairs::other_key>>;
+pub(super) type SameKeys = And<Eq<match_decisions::one_key, match_pairs::one_key>, Eq<match_decisions::other_key, match_pairs::other_key>>;
 
 /// The decision that stands on a pair's two people.
-fn standing() -> And<SameKeys, NotEq<match_decisions::state, &'static str>> {
+pub(super) fn standing() -> And<SameKeys, NotEq<match_decisions::state, &'static str>> {
     match_decisions::one_key
         .eq(match_pairs::one_key)
         .and(match_decisions::other_key.eq(match_pairs::other_key))
@@ -133,6 +133,21 @@ pub async fn pairs(db: &impl Scoped, run: Uuid, wanted: &WantedPairs, after: Opt
     Ok(query.load(&mut db.on()).await?)
 }
 
+/// The pairs of a run in which a person of a statement stands on either side.
+pub async fn pairs_of(db: &impl Scoped, run: Uuid, statement: Uuid, ordinal: i16) -> Result<Vec<Seen>> {
+    let is_left = match_pairs::left_statement_id.eq(statement).and(match_pairs::left_ordinal.eq(ordinal));
+    let is_right = match_pairs::right_statement_id.eq(statement).and(match_pairs::right_ordinal.eq(ordinal));
+    Ok(match_pairs::table
+        .left_join(match_decisions::table.on(standing()))
+        .select((Pair::as_select(), Option::<Decision>::as_select()))
+        .filter(db.scope().within(match_pairs::region_code))
+        .filter(match_pairs::run_id.eq(run))
+        .filter(is_left.nullable().or(is_right))
+        .order(match_pairs::id)
+        .load(&mut db.on())
+        .await?)
+}
+
 /// One pair.
 pub async fn find_pair(db: &impl Scoped, id: Uuid) -> Result<Seen> {
     Ok(match_pairs::table
@@ -152,6 +167,7 @@ pub async fn insert_decision(tx: &mut Tx, row: &Decision) -> Result<Decision> {
 
 /// One decision, locked.
 pub async fn find_decision_to_change(tx: &Tx, id: Uuid, expected: IfGiven) -> Result<Decision> {
+    about_to_decide(tx).await?;
     let row: Decision = match_decisions::table
         .select(Decision::as_select())
         .filter(tx.scope().within(match_decisions::region_code))
@@ -224,6 +240,13 @@ pub async fn hold_decisions(tx: &mut Tx) -> Result<()> {
     Ok(())
 }
 
+/// Somebody is about to decide: first of all they wait for whoever holds the decisions, so that what they then read of a pair
+/// stands until they have decided.
+pub async fn about_to_decide(tx: &Tx) -> Result<()> {
+    diesel::sql_query("LOCK TABLE match_decisions IN ROW EXCLUSIVE MODE").execute(&mut tx.on()).await?;
+    Ok(())
+}
+
 /// Every decision in force in the scope, by the keys of its people.
 pub async fn decisions_in_force(db: &impl Scoped) -> Result<HashMap<(String, String), Outcome>> {
     let rows: Vec<(String, String, String)> = match_decisions::table
@@ -235,28 +258,76 @@ pub async fn decisions_in_force(db: &impl Scoped) -> Result<HashMap<(String, Str
     Ok(rows.into_iter().filter_map(|(left, right, outcome)| Some(((left, right), Outcome::parse(&outcome)?))).collect())
 }
 
+/// The pairs of a run in which the right person of this one stands on the right.
+async fn pairs_on(db: &impl Scoped, pair: &Pair) -> Result<Vec<Seen>> {
+    let query = match_pairs::table
+        .left_join(match_decisions::table.on(standing()))
+        .select((Pair::as_select(), Option::<Decision>::as_select()))
+        .filter(db.scope().within(match_pairs::region_code))
+        .filter(match_pairs::run_id.eq(pair.run_id))
+        .order(match_pairs::id)
+        .into_boxed();
+    let query = match (pair.right_statement_id, pair.right_ordinal) {
+        (Some(statement), Some(ordinal)) => {
+            query.filter(match_pairs::right_statement_id.eq(statement)).filter(match_pairs::right_ordinal.eq(ordinal))
+        }
+        _ => query.filter(match_pairs::right_member_id.eq(pair.right_member_id)),
+    };
+    Ok(query.load(&mut db.on()).await?)
+}
+
+/// Whether people decided that the right person of a pair is another left person, where neither the engine nor people judged
+/// that one and the left person of this pair to be one.
+async fn given_away(tx: &Tx, pair: &Pair) -> Result<bool> {
+    for (other, decision) in pairs_on(tx, pair).await? {
+        let same = (other.left_statement_id, other.left_ordinal) == (pair.left_statement_id, pair.left_ordinal);
+        let decided = decision.as_ref().and_then(Decision::in_force) == Some(Outcome::Match);
+        if same || !decided || other.zone == Zone::Match.name() {
+            continue;
+        }
+        let is_shared = other.one_key == pair.one_key || other.one_key == pair.other_key;
+        let right = if is_shared { &other.one_key } else { &other.other_key };
+        let (one, another) = (pair.beside(right), other.beside(right));
+        let judged_one = match_decisions::table
+            .filter(tx.scope().within(match_decisions::region_code))
+            .filter(match_decisions::one_key.eq(one.min(another)))
+            .filter(match_decisions::other_key.eq(one.max(another)))
+            .filter(match_decisions::state.eq(DecisionState::InForce.name()))
+            .filter(match_decisions::outcome.eq(Outcome::Match.name()));
+        if !diesel::select(diesel::dsl::exists(judged_one)).get_result::<bool>(&mut tx.on()).await? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 /// Finds anew what became of the people whom a decision is about, in every run that has results: derived from what the runs
 /// stored and the decisions in force, so that taking a decision back restores what was there.
 pub async fn derive(tx: &mut Tx, (one_key, other_key): (&str, &str)) -> Result<()> {
-    type Sides = (Uuid, Uuid, i16, Option<Uuid>, Option<i16>);
-    let pairs: Vec<Sides> = match_pairs::table
+    let pairs: Vec<(Pair, String)> = match_pairs::table
+        .inner_join(matching_runs::table)
         .filter(tx.scope().within(match_pairs::region_code))
         .filter(match_pairs::one_key.eq(one_key))
         .filter(match_pairs::other_key.eq(other_key))
-        .select((
-            match_pairs::run_id,
-            match_pairs::left_statement_id,
-            match_pairs::left_ordinal,
-            match_pairs::right_statement_id,
-            match_pairs::right_ordinal,
-        ))
+        .select((Pair::as_select(), matching_runs::against))
         .load(&mut tx.on())
         .await?;
-    // The right one has a result where a list was compared with itself.
-    let left = pairs.iter().map(|(run, statement, ordinal, ..)| (*run, *statement, *ordinal));
-    let right = pairs.iter().filter_map(|(run, _, _, statement, ordinal)| Some((*run, (*statement)?, (*ordinal)?)));
-    let people: BTreeSet<(Uuid, Uuid, i16)> = left.chain(right).collect();
-    for (run, statement, ordinal) in people {
+    // In an order that all who derive keep to: nobody waits for somebody who waits for them.
+    let mut people: BTreeSet<(Uuid, bool, Uuid, i16)> = BTreeSet::new();
+    for (pair, against) in &pairs {
+        let itself = against == Against::Itself.name();
+        people.insert((pair.run_id, itself, pair.left_statement_id, pair.left_ordinal));
+        match (itself, pair.right_statement_id, pair.right_ordinal) {
+            // The right one has a result where a list was compared with itself.
+            (true, Some(statement), Some(ordinal)) => {
+                people.insert((pair.run_id, itself, statement, ordinal));
+            }
+            // Else whoever was found to be the same right one may lose them, or have them back.
+            _ => people
+                .extend(pairs_on(tx, pair).await?.iter().map(|(pair, _)| (pair.run_id, itself, pair.left_statement_id, pair.left_ordinal))),
+        }
+    }
+    for (run, itself, statement, ordinal) in people {
         let person = match_results::table
             .filter(tx.scope().within(match_results::region_code))
             .filter(match_results::run_id.eq(run))
@@ -271,18 +342,14 @@ pub async fn derive(tx: &mut Tx, (one_key, other_key): (&str, &str)) -> Result<(
             .await
             .optional()?;
         let Some((nik, strange)) = known else { continue };
-        let is_left = match_pairs::left_statement_id.eq(statement).and(match_pairs::left_ordinal.eq(ordinal));
-        let is_right = match_pairs::right_statement_id.eq(statement).and(match_pairs::right_ordinal.eq(ordinal));
-        let pairs: Vec<Seen> = match_pairs::table
-            .left_join(match_decisions::table.on(standing()))
-            .select((Pair::as_select(), Option::<Decision>::as_select()))
-            .filter(tx.scope().within(match_pairs::region_code))
-            .filter(match_pairs::run_id.eq(run))
-            .filter(is_left.nullable().or(is_right))
-            .order(match_pairs::id)
-            .load(&mut tx.on())
-            .await?;
-        let facts: Vec<Facts> = pairs.iter().map(|(pair, decision)| pair.facts(decision.as_ref().and_then(Decision::in_force))).collect();
+        let pairs = pairs_of(tx, run, statement, ordinal).await?;
+        let mut facts: Vec<Facts> = Vec::with_capacity(pairs.len());
+        for (pair, decision) in &pairs {
+            let own = pair.facts(decision.as_ref().and_then(Decision::in_force), false);
+            // Only where it makes a difference.
+            let given_away = !itself && own.holds() && own.decided != Some(Outcome::Match) && given_away(tx, pair).await?;
+            facts.push(Facts { given_away, ..own });
+        }
         let held = holding(&facts);
         let nik = NikState::parse(&nik).unwrap_or(NikState::Invalid);
         let taken = nik_taken(strange, &facts);

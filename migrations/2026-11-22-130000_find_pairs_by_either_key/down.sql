@@ -1,0 +1,1 @@
+DROP INDEX match_pairs_other_key_idx, match_decisions_one_key_idx, match_decisions_other_key_idx;

@@ -1,0 +1,1 @@
+DROP INDEX match_pairs_member_idx;

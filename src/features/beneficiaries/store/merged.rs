@@ -1,0 +1,88 @@
+//! SQL of merges and splits.
+
+use std::collections::HashMap;
+
+use diesel::prelude::*;
+use diesel::sql_types::{Array, Uuid as SqlUuid};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::{Family, Member, update, update_member};
+use crate::platform::db::{Scoped, Tx};
+use crate::platform::error::Result;
+use crate::schema::{beneficiaries, members};
+
+/// Stores families and members that were found to restructure, all at once. What is unique is given up before it is taken:
+/// a KK number may go from one to the other, and so may the headship.
+pub async fn restructure(tx: &mut Tx, families: &[Family], people: &[Member]) -> Result<()> {
+    for sql in [
+        "UPDATE beneficiaries SET kk_sealed = NULL, kk_index = NULL, kk_mask = NULL WHERE id = ANY($1) AND kk_index IS NOT NULL",
+        "UPDATE members SET relation = 'other' WHERE id = ANY($2) AND relation = 'head'",
+    ] {
+        diesel::sql_query(sql)
+            .bind::<Array<SqlUuid>, _>(families.iter().map(|family| family.id).collect::<Vec<_>>())
+            .bind::<Array<SqlUuid>, _>(people.iter().map(|member| member.id).collect::<Vec<_>>())
+            .execute(&mut tx.on())
+            .await?;
+    }
+    for family in families {
+        update(tx, family).await?;
+    }
+    for member in people {
+        update_member(tx, member).await?;
+    }
+    Ok(())
+}
+
+#[derive(QueryableByName)]
+struct Kept {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    kept: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    family: Uuid,
+}
+
+/// Where those of these families lead that were merged into others; one that leads nowhere is not named. An import of another
+/// region's families stays refused: the caller looks for what is kept in its scope.
+pub async fn kept_families(db: &impl Scoped, ids: Vec<Uuid>) -> Result<HashMap<Uuid, Uuid>> {
+    let rows: Vec<Kept> = diesel::sql_query(
+        "WITH RECURSIVE leads AS (
+            SELECT id, merged_into AS kept FROM beneficiaries WHERE id = ANY($1) AND merged_into IS NOT NULL
+            UNION ALL
+            SELECT l.id, b.merged_into FROM leads l JOIN beneficiaries b ON b.id = l.kept WHERE b.merged_into IS NOT NULL)
+         SELECT l.id, l.kept, l.kept AS family FROM leads l JOIN beneficiaries b ON b.id = l.kept WHERE b.merged_into IS NULL",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(&mut db.on())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.kept)).collect())
+}
+
+/// The same of members, each with the family of the one that is kept.
+pub async fn kept_members(db: &impl Scoped, ids: Vec<Uuid>) -> Result<HashMap<Uuid, (Uuid, Uuid)>> {
+    let rows: Vec<Kept> = diesel::sql_query(
+        "WITH RECURSIVE leads AS (
+            SELECT id, merged_into AS kept FROM members WHERE id = ANY($1) AND merged_into IS NOT NULL
+            UNION ALL
+            SELECT l.id, m.merged_into FROM leads l JOIN members m ON m.id = l.kept WHERE m.merged_into IS NOT NULL)
+         SELECT l.id, l.kept, m.beneficiary_id AS family FROM leads l JOIN members m ON m.id = l.kept WHERE m.merged_into IS NULL",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .load(&mut db.on())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, (row.kept, row.family))).collect())
+}
+
+/// The family that a member is in now, whichever they were asked for in.
+pub async fn home_of(db: &impl Scoped, member: Uuid) -> Result<Option<Uuid>> {
+    Ok(members::table
+        .inner_join(beneficiaries::table)
+        .filter(db.scope().within(beneficiaries::region_code))
+        .filter(members::id.eq(member))
+        .select(members::beneficiary_id)
+        .first(&mut db.on())
+        .await
+        .optional()?)
+}

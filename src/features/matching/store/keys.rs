@@ -1,0 +1,85 @@
+//! SQL of new names for people: their keys change when those of the installation do.
+
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel::{QueryDsl, QueryableByName, SelectableHelper};
+use diesel_async::RunQueryDsl;
+use uuid::Uuid;
+
+use super::review::Decision;
+use crate::platform::db::{Scoped, Tx};
+use crate::platform::error::Result;
+use crate::schema::match_decisions;
+
+/// Lasting keys before and after, in the same order.
+#[derive(Debug, Default)]
+pub struct Renamed {
+    /// As people decided about them.
+    pub before: Vec<String>,
+    /// As they are called from now on.
+    pub after: Vec<String>,
+}
+
+/// A release that came under the new keys, matched before the old ones were gone, may have been decided about a second time:
+/// the decisions that cannot stand beside another one about the same two people. What holds goes before what is proposed,
+/// the older before the newer.
+pub async fn decided_twice(tx: &mut Tx, renamed: &Renamed) -> Result<Vec<Decision>> {
+    #[derive(QueryableByName)]
+    struct Found {
+        #[diesel(sql_type = SqlUuid)]
+        id: Uuid,
+    }
+    let found: Vec<Found> = diesel::sql_query(
+        "WITH n AS (SELECT DISTINCT before, after FROM unnest($1, $2) AS n (before, after)),
+              m AS (SELECT d.id, d.state, coalesce(x.after, d.one_key) COLLATE \"C\" AS a, coalesce(y.after, d.other_key) COLLATE \"C\" AS b
+                      FROM match_decisions d LEFT JOIN n x ON x.before = d.one_key LEFT JOIN n y ON y.before = d.other_key
+                     WHERE d.state <> 'undone')
+         SELECT id FROM (SELECT id, row_number() OVER (PARTITION BY least(a, b), greatest(a, b) ORDER BY state = 'in_force' DESC, id) AS place
+                           FROM m) r WHERE place > 1",
+    )
+    .bind::<Array<Text>, _>(&renamed.before)
+    .bind::<Array<Text>, _>(&renamed.after)
+    .load(&mut tx.on())
+    .await?;
+    let mut decisions = Vec::new();
+    for Found { id } in found {
+        decisions.push(match_decisions::table.select(Decision::as_select()).find(id).first(&mut tx.on()).await?);
+    }
+    Ok(decisions)
+}
+
+/// Gives people their new names in pairs and decisions; tells about whom a decision was renamed.
+pub async fn rename(tx: &mut Tx, renamed: &Renamed) -> Result<Vec<(String, String)>> {
+    #[derive(QueryableByName)]
+    struct Named {
+        #[diesel(sql_type = Text)]
+        one_key: String,
+        #[diesel(sql_type = Text)]
+        other_key: String,
+    }
+    diesel::sql_query(
+        "WITH n AS (SELECT DISTINCT before, after FROM unnest($1, $2) AS n (before, after)),
+              hit AS (SELECT p.id FROM n JOIN match_pairs p ON p.one_key = n.before
+                      UNION SELECT p.id FROM n JOIN match_pairs p ON p.other_key = n.before),
+              m AS (SELECT p.id, coalesce(x.after, p.one_key) COLLATE \"C\" AS a, coalesce(y.after, p.other_key) COLLATE \"C\" AS b
+                      FROM hit JOIN match_pairs p ON p.id = hit.id
+                      LEFT JOIN n x ON x.before = p.one_key LEFT JOIN n y ON y.before = p.other_key)
+         UPDATE match_pairs p SET one_key = least(m.a, m.b), other_key = greatest(m.a, m.b) FROM m WHERE p.id = m.id",
+    )
+    .bind::<Array<Text>, _>(&renamed.before)
+    .bind::<Array<Text>, _>(&renamed.after)
+    .execute(&mut tx.on())
+    .await?;
+    let named: Vec<Named> = diesel::sql_query(
+        "WITH n AS (SELECT DISTINCT before, after FROM unnest($1, $2) AS n (before, after)),
+              m AS (SELECT d.id, coalesce(x.after, d.one_key) COLLATE \"C\" AS a, coalesce(y.after, d.other_key) COLLATE \"C\" AS b
+                      FROM match_decisions d LEFT JOIN n x ON x.before = d.one_key LEFT JOIN n y ON y.before = d.other_key
+                     WHERE x.after IS NOT NULL OR y.after IS NOT NULL)
+         UPDATE match_decisions d SET one_key = least(m.a, m.b), other_key = greatest(m.a, m.b) FROM m WHERE d.id = m.id
+         RETURNING d.one_key, d.other_key",
+    )
+    .bind::<Array<Text>, _>(&renamed.before)
+    .bind::<Array<Text>, _>(&renamed.after)
+    .load(&mut tx.on())
+    .await?;
+    Ok(named.into_iter().map(|named| (named.one_key, named.other_key)).collect())
+}
