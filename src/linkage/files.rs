@@ -470,4 +470,66 @@ mod tests {
         assert!(write(&folder.path().join("no/such/folder.csv"), &engine, &outcome, &left, &right, false).is_err());
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
     }
+
+    #[test]
+    fn other_damage_is_told_too() {
+        let wide: Vec<u8> = [0xfeff].into_iter().chain("id,nama\n1,A\n".encode_utf16()).flat_map(u16::to_le_bytes).collect();
+        assert!(read_bytes(&wide, 1).unwrap_err().to_string().contains("not a CSV"));
+        assert!(read_bytes(b"id,nama,alamat\n1,A,B\n2,A", 1).unwrap_err().to_string().contains("line 3: 2 cells"), "cut short");
+        let late = [b"id,nama\n".to_vec(), b"1,A\n".repeat(3), b"9,\"A".to_vec()].concat();
+        assert_eq!(read_bytes(&late, 1).unwrap_err().line, Some(5), "opened in the last row");
+        let columns = format!("id,nama,{}\n", (0..5_000).map(|n| n.to_string()).collect::<Vec<_>>().join(","));
+        assert!(read_bytes(columns.as_bytes(), 1).unwrap_err().to_string().contains("more than 4096 columns"));
+        assert_eq!(read_bytes("id,nama\n1,S\n2,\u{1f469}\u{200d}\u{1f469}\n".as_bytes(), 1).unwrap().register.len(), 2);
+    }
+
+    fn fuzz(few: u32) -> proptest::test_runner::Config {
+        let more = std::env::var("ENTAS_FUZZ_CASES").ok().and_then(|cases| cases.parse().ok());
+        proptest::test_runner::Config { failure_persistence: None, ..proptest::test_runner::Config::with_cases(more.unwrap_or(few)) }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(fuzz(80))]
+
+        /// A sound register, mutated: read or refused with a line that the file has, the same way every time and with any
+        /// number of threads; and what is read is linked without a panic.
+        #[test]
+        fn mutated_registers(
+            delimiter in proptest::sample::select(vec![",", ";", "\t"]),
+            cells in proptest::collection::vec((0usize..12, 0usize..6, "(\\PC{0,20}|[0-9/-]{0,16}|.{0,5}|\"[a-z,;\n]{0,6}\")"), 0..8),
+            bytes in proptest::collection::vec((proptest::prelude::any::<u16>(), proptest::prelude::any::<u8>()), 0..4),
+            cut in proptest::option::of(proptest::prelude::any::<u16>()),
+        ) {
+            let mut table: Vec<Vec<String>> = vec![["id", "nik", "nama", "tgl_lahir", "alamat", "no_kk"].map(str::to_owned).to_vec()];
+            table.extend((1..12).map(|n| {
+                let day = n + 10;
+                vec![n.to_string(), format!("620209{day}0785{n:04}"), format!("SITI NO {n}"), format!("{day}/07/1985"), "\"JL, A\"".into(), format!("62020901012000{:02}", n / 3)]
+            }));
+            for (row, column, cell) in cells {
+                table[row][column] = cell;
+            }
+            let text = table.iter().map(|row| row.join(delimiter)).collect::<Vec<_>>().join("\n");
+            let mut text = text.into_bytes();
+            for (at, byte) in bytes {
+                let at = text.len() * usize::from(at) / 65_536;
+                text[at] ^= byte;
+            }
+            text.truncate(cut.map_or(text.len(), |part| text.len() * usize::from(part) / 65_536));
+            let ids = |read: &Loaded| (0..u32::try_from(read.register.len()).unwrap()).map(|row| read.register.id(row).to_owned()).collect::<Vec<_>>();
+            let lines = 1 + text.iter().filter(|byte| **byte == b'\n').count() as u64;
+            match (read_bytes(&text, 1), read_bytes(&text, 2)) {
+                (Ok(mut one), Ok(mut two)) => {
+                    proptest::prop_assert_eq!(ids(&one), ids(&two));
+                    proptest::prop_assert!(one.register.len() as u64 <= lines);
+                    let outcome = engine().link(&mut one.register, &mut two.register, &Options::default()).unwrap();
+                    proptest::prop_assert!(outcome.pairs.iter().all(|pair| pair.weight.is_finite() && (0.0..=1.0).contains(&pair.probability)));
+                }
+                (Err(one), Err(two)) => {
+                    proptest::prop_assert_eq!((one.line, &one.message), (two.line, &two.message));
+                    proptest::prop_assert!(one.line.is_none_or(|line| line >= 1 && line <= lines), "line {:?} of {}: {}", one.line, lines, one.message);
+                }
+                (one, two) => proptest::prop_assert!(false, "one thread {one:?}, two {two:?}"),
+            }
+        }
+    }
 }

@@ -33,6 +33,11 @@ fn program(command: &str, world: &World, folder: &Path) -> Command {
 
 impl Serving {
     pub fn start(world: &World, folder: &Path) -> Serving {
+        Serving::start_with(world, folder, &[])
+    }
+
+    /// With further settings, which go before those of the tests.
+    pub fn start_with(world: &World, folder: &Path, settings: &[(&str, &str)]) -> Serving {
         std::fs::write(folder.join("keys"), &world.key_text).unwrap();
         let mut child = program("serve", world, folder)
             .env("ENTAS_BIND", "127.0.0.1:0")
@@ -42,6 +47,7 @@ impl Serving {
             .env("ENTAS_RATE_LIMIT", "0")
             .env("ENTAS_WORKERS", "1")
             .env("ENTAS_LOG_FILTER", "debug")
+            .envs(settings.iter().copied())
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -75,6 +81,13 @@ impl Serving {
         Client { base: self.base.clone(), ..like.clone() }
     }
 
+    /// The most memory that it has held.
+    pub fn peak_mib(&self) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find(|line| line.starts_with("VmHWM")).unwrap();
+        line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() >> 10
+    }
+
     /// kill -9, and all it has logged.
     pub fn kill(mut self) -> String {
         self.child.kill().unwrap();
@@ -96,7 +109,7 @@ async fn job(world: &World) -> (String, i64) {
     (row.get(0), row.get(1))
 }
 
-async fn wait(what: &str, mut done: impl AsyncFnMut() -> bool) {
+pub async fn wait(what: &str, mut done: impl AsyncFnMut() -> bool) {
     let started = Instant::now();
     while !done().await {
         assert!(started.elapsed() < Duration::from_secs(120), "{what}: not within two minutes");

@@ -23,11 +23,18 @@ use crate::platform::ids::RegionCode;
 use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
 
-/// What a workbook of the largest upload may unpack to: sheets compress some tenfold, bombs a thousandfold.
-const UNPACKED: u64 = 8 << 30;
-
 /// How many rejects, and how many warnings, are kept of one file.
 pub const KEPT: u64 = 100_000;
+/// How many bytes of refused rows' cells are kept: a dry run holds them to its end.
+pub const KEPT_BYTES: usize = 64 << 20;
+/// A batch leaves when its rows have this many bytes, however few families they are.
+const BATCH_BYTES: usize = 16 << 20;
+/// What the people of families that are not complete may take: half a million rows of a list in no order.
+const HELD_BYTES: usize = 640 << 20;
+/// What a person takes besides the cells of the row.
+const PERSON_BYTES: usize = 900;
+/// More people than live under one card: the column is none that tells families apart.
+const MOST_PEOPLE: usize = 500;
 
 /// What the file is judged by besides its own content.
 #[derive(Debug)]
@@ -46,6 +53,8 @@ pub struct Standard {
     pub today: NaiveDate,
     /// How many remarks of each severity to keep.
     pub keep: u64,
+    /// How many bytes of refused rows to keep.
+    pub keep_bytes: usize,
 }
 
 /// The villages that a file may speak of: their codes, and what their names lead to.
@@ -232,12 +241,30 @@ pub fn read(
     halted: &AtomicBool,
     tell: &mut dyn FnMut(News) -> bool,
 ) -> Result<(), Stop> {
-    let limits = Limits { unpacked_bytes: UNPACKED, ..Limits::default() };
-    let mut reader = Reader::open(path, &standard.profile, limits)?;
+    let mut reader = Reader::open(path, &standard.profile, Limits::default())?;
     let values = Values::new(&standard.profile, standard.today);
-    let out =
-        Out { skip, size: batch.max(1), keep: standard.keep, counted: [0; 2], batch: Batch::default(), reasons: warning_reasons(), tell };
-    let mut join = Join { standard, out, open: HashMap::new(), seen: HashSet::new(), from_people: false };
+    let out = Out {
+        skip,
+        size: batch.max(1),
+        keep: standard.keep,
+        keep_bytes: standard.keep_bytes,
+        counted: [0; 2],
+        kept: 0,
+        bytes: 0,
+        batch: Batch::default(),
+        reasons: warning_reasons(),
+        tell,
+    };
+    let mut join = Join {
+        standard,
+        out,
+        open: HashMap::new(),
+        held: 0,
+        seen: HashSet::new(),
+        alike: HashMap::new(),
+        learning: true,
+        from_people: false,
+    };
     let sheets: Vec<(usize, Unit, Arc<str>)> =
         reader.sheets().iter().enumerate().map(|(at, sheet)| (at, sheet.unit, sheet.name.clone())).collect();
     let (families, people): (Vec<_>, Vec<_>) = sheets.into_iter().partition(|(_, unit, _)| *unit == Unit::Family);
@@ -267,6 +294,7 @@ pub fn read(
             }
         }
     }
+    join.learned(&mut last);
     join.out.tell(News::Total(rows_in_all))?;
     for (at, _, sheet) in &people {
         let mut rows = reader.rows(*at)?;
@@ -302,8 +330,13 @@ struct Out<'a> {
     skip: u64,
     size: usize,
     keep: u64,
+    keep_bytes: usize,
     /// Rejects and warnings since the beginning of the file, so that a resumed reading keeps the same ones.
     counted: [u64; 2],
+    /// Bytes of refused rows that were kept since the beginning of the file.
+    kept: usize,
+    /// Bytes of the batch's rows.
+    bytes: usize,
     batch: Batch,
     reasons: HashMap<&'static str, &'static str>,
     tell: &'a mut dyn FnMut(News) -> bool,
@@ -332,7 +365,8 @@ impl Out<'_> {
         self.batch.rejected += 1;
         self.batch.rows_done += 1;
         let [remarked, _] = self.counted;
-        if remarked < self.keep {
+        if remarked < self.keep && self.kept < self.keep_bytes {
+            self.kept = self.kept.saturating_add(raw.bytes());
             self.batch.rejected_rows.push(raw);
         }
         for Reject { column, code, reason } in rejects {
@@ -366,10 +400,12 @@ impl Out<'_> {
             self.batch = Batch { families_done: done, rows_done: self.batch.rows_done, ..Batch::default() };
             return Ok(());
         }
+        self.bytes = self.bytes.saturating_add(family.rows.iter().map(RawRow::bytes).sum());
         self.batch.families.push(family);
-        if self.batch.families.len() < self.size {
+        if self.batch.families.len() < self.size && self.bytes < BATCH_BYTES {
             return Ok(());
         }
+        self.bytes = 0;
         let next = Batch { families_done: done, rows_done: self.batch.rows_done, ..Batch::default() };
         let full = std::mem::replace(&mut self.batch, next);
         self.tell(News::Batch(full))
@@ -379,5 +415,7 @@ impl Out<'_> {
 mod join;
 use join::Join;
 
+#[cfg(test)]
+mod mutated;
 #[cfg(test)]
 mod tests;

@@ -13,7 +13,7 @@ use serde_json::json;
 use tokio::sync::mpsc;
 use uuid::Uuid;
 
-use super::intake::{self, Batch, KEPT, News, Remark, Standard, Stop, Villages};
+use super::intake::{self, Batch, KEPT, KEPT_BYTES, News, Remark, Standard, Stop, Villages};
 use super::model::{Rejects, ReleaseMode, ReleaseState};
 use super::service::{profile_of, spooled_file};
 use super::statement::{self, RawRow, Sealed};
@@ -27,7 +27,7 @@ use crate::platform::jobs::{Halt, Hangup, Jobs, Progress, Step};
 
 mod identify;
 
-use identify::{Identified, identify, known};
+use identify::{Identified, identify, known, leave_out};
 
 /// The kind of job.
 pub const KIND: &str = "release_import";
@@ -83,7 +83,8 @@ async fn import(step: Step) -> Result<()> {
         ReleaseMode::Validate => !profile.register,
     };
     let keys = work.step.services().keys.clone();
-    let standard = Standard { profile, region, villages, keys, heads, today: work.release.created_at.date_naive(), keep: KEPT };
+    let today = work.release.created_at.date_naive();
+    let standard = Standard { profile, region, villages, keys, heads, today, keep: KEPT, keep_bytes: KEPT_BYTES };
     let standard = Arc::new(standard);
     if work.whole_or_nothing() && !work.cursor.sound {
         // Read once to see that every row is right, and once more to write: a transaction over a whole file would hold
@@ -340,28 +341,28 @@ impl Work {
             families: long(batch.families.len()),
             people: long(batch.families.iter().map(|family| family.people.len()).sum()),
             rejected: batch.rejected,
-            warnings: batch.warned.saturating_add(long(remarks.len())),
             ..Counts::default()
         };
         let mut changes = Vec::new();
         match taken {
-            Some(Taken { prepared, sources, ranked }) if !sources.families.is_empty() => {
+            Some(Taken { prepared, mut sources, mut ranked }) if !sources.families.is_empty() => {
                 let written = beneficiaries::import_prepared(tx, prepared, self.origin.clone()).await?;
                 counts.families_new = long(written.families_new);
                 counts.people_new = long(written.people_new);
                 changes = written.changes;
+                remarks.extend(leave_out(&batch.families, &written.elsewhere, &mut sources, &mut ranked));
                 store::keep_sources(tx, release, &sources).await?;
                 store::insert_ranks(tx, release, &ranked).await?;
             }
-            Some(_) => {}
+            _ => {}
+        }
+        if changes.is_empty() && !statements.is_empty() {
             // Nobody's record changes; the release's does.
-            None => {
-                let region = RegionCode::stored(&release.region_code);
-                let told = Change::new("releases", release.id, region, "statements_kept").with("families", json!(statements.len()));
-                changes.push(told);
-            }
+            let region = RegionCode::stored(&release.region_code);
+            changes.push(Change::new("releases", release.id, region, "statements_kept").with("families", json!(statements.len())));
         }
         store::insert_statements(tx, release.id, &statements).await?;
+        counts.warnings = batch.warned.saturating_add(long(remarks.len()));
         remarks.extend(batch.remarks);
         self.answer_for(tx, &remarks, &batch.rejected_rows).await?;
         store::count(tx, release.id, counts).await?;

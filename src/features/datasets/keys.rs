@@ -55,6 +55,23 @@ pub fn of_single(keys: &KeyRing, region: &str, nik: Option<&str>, name: &str, bo
     Ok(hex("p-", &keys.index(SINGLE, single(region, nik, name, born).as_bytes())?))
 }
 
+/// What tells people apart who have village, name and birth date in common, and neither card nor NIK: a few bits of what else
+/// is stated, too few to lead back to it.
+pub fn mark_of(stated: &[Option<&str>]) -> String {
+    let text = stated.iter().map(|text| text.unwrap_or_default().to_uppercase()).collect::<Vec<_>>().join("\n");
+    hex("", Sha256::digest(text.as_bytes()).get(..3).unwrap_or_default())
+}
+
+/// The key of one of several who are alike.
+pub fn marked(key: &str, mark: &str) -> String {
+    format!("{key}-{mark}")
+}
+
+/// What [`marked`] added to the key of somebody without a card.
+pub fn mark_in(key: &str) -> &str {
+    key.get(2..).and_then(|rest| rest.find('-').and_then(|at| rest.get(at..))).unwrap_or_default()
+}
+
 /// The keys that they had under older index keys.
 pub fn older_of_single(keys: &KeyRing, region: &str, nik: Option<&str>, name: &str, born: Option<NaiveDate>) -> Result<Vec<String>> {
     Ok(keys.indexes(SINGLE, single(region, nik, name, born).as_bytes())?.iter().skip(1).map(|entry| hex("p-", entry)).collect())

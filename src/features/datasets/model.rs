@@ -162,6 +162,9 @@ pub mod faults {
     pub const FAMILY_MISSING: Fault = ("family_missing", "No accepted row of a family has the key that this person's row names.");
     /// The person's key stands twice.
     pub const PERSON_DUPLICATE: Fault = ("person_duplicate", "A row above has the same key of the person.");
+    /// A key of everybody.
+    pub const FAMILY_TOO_LARGE: Fault =
+        ("family_too_large", "More than 500 people stand under one key of a family; the column does not tell families apart.");
     /// A family of nobody.
     pub const PEOPLE_MISSING: Fault = ("people_missing", "No accepted row of a person names this family.");
     /// A family without a head.
@@ -170,6 +173,9 @@ pub mod faults {
     pub const HEAD_DISPUTED: Fault = ("head_disputed", "Another row names somebody else head of this family; taken as other.");
     /// Two villages.
     pub const REGION_DIFFERS: Fault = ("region_differs", "The row of the family names another village; that one is kept.");
+    /// A family that is another regency's by now.
+    pub const FAMILY_ELSEWHERE: Fault =
+        ("family_elsewhere", "The family of this key has moved to another regency since; its record there is left as it is.");
     /// Two families.
     pub const PERSON_ELSEWHERE: Fault =
         ("person_elsewhere", "An earlier release has this person in another family, where they stay until somebody moves them.");

@@ -121,6 +121,11 @@ impl RawRow {
         RawRow { sheet, row, joined: joined.into() }
     }
 
+    /// How much the cells take.
+    pub fn bytes(&self) -> usize {
+        self.joined.len()
+    }
+
     /// The cells as texts.
     pub fn cells(&self) -> impl Iterator<Item = &str> {
         self.joined.split(RawRow::BETWEEN).map(|cell| cell.strip_prefix(RawRow::NUMBER).unwrap_or(cell))

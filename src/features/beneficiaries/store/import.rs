@@ -87,6 +87,8 @@ pub struct ImportCounts {
     pub people_new: usize,
     /// Members on record of whom the source said something new.
     pub people_changed: usize,
+    /// Families on record that have left the scope since; nothing of them was written.
+    pub elsewhere: HashSet<Uuid>,
     /// One change a family, members counted in it; to be committed by the caller.
     pub changes: Vec<Change>,
 }
@@ -171,9 +173,6 @@ async fn known(tx: &Tx, families: &[(ImportFamily, HashMap<Uuid, Number>)]) -> R
         .for_update()
         .load(&mut tx.on())
         .await?;
-    if found.len() != family_ids.iter().collect::<HashSet<_>>().len() {
-        return Err(Code::NotFound.into());
-    }
     let people: Vec<Member> = members::table
         .inner_join(beneficiaries::table)
         .filter(tx.scope().within(beneficiaries::region_code))
@@ -220,7 +219,11 @@ impl Work {
 
     fn take(&mut self, tx: &Tx, family: ImportFamily, mut numbers: HashMap<Uuid, Number>, records: &mut Records) -> Result<()> {
         let ImportFamily { id, known, region, address, attributes, members } = family;
-        let old = if known { Some(records.families.get(&id).cloned().ok_or(Code::NotFound)?) } else { None };
+        let old = if known { records.families.get(&id).cloned() } else { None };
+        if known && old.is_none() {
+            self.counts.elsewhere.insert(id);
+            return Ok(());
+        }
         let region = old.as_ref().map_or(region, Family::region);
         if !self.regions.contains(region.as_str()) {
             tx.scope().demand(&region)?;
@@ -242,7 +245,8 @@ impl Work {
             }
             // A person on record in another family stays there: whether they moved is for people to say.
             let elsewhere = records.members.get_mut(&person.id);
-            let Some(member) = household.get_mut(&person.id).or(elsewhere) else { return Err(Code::NotFound.into()) };
+            // Nor is anything written of one whose family has left the scope.
+            let Some(member) = household.get_mut(&person.id).or(elsewhere) else { continue };
             if self.filled_in(member, &region, person, number) {
                 changed += 1;
                 // Somebody whom this very batch registered is written once, as they are now.

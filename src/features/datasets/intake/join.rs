@@ -5,13 +5,14 @@ use std::collections::{HashMap, HashSet};
 use super::super::keys::{self, KeyKind};
 use super::super::model::{attributes_of, faults, relation_of};
 use super::super::profile::FamilyKey;
+use super::super::reader::ReadError;
 use super::super::statement::RawRow;
 use super::super::values::{FamilyRecord, Individual, Outcome, PersonRecord, VillageName};
-use super::{Family, Out, Person, Place, Standard, Stop};
+use super::{Family, HELD_BYTES, MOST_PEOPLE, Out, PERSON_BYTES, Person, Place, Standard, Stop};
 use crate::features::beneficiaries::{Attributes, Relation};
 use crate::platform::error::Error;
 use crate::platform::ids::RegionCode;
-use crate::platform::sensitive::{KkNumber, Nik};
+use crate::platform::sensitive::{KkNumber, Nik, Sex};
 
 /// A family whose rows are not all read.
 #[derive(Default)]
@@ -41,7 +42,13 @@ pub(super) struct Join<'a> {
     pub standard: &'a Standard,
     pub out: Out<'a>,
     pub open: HashMap<String, Open>,
+    /// Bytes of the people who wait for the rest of their families.
+    pub held: usize,
     pub seen: HashSet<Box<str>>,
+    /// What else is stated of people without card and NIK who have name, birth date and village in common: marks by key.
+    pub alike: HashMap<Box<str>, HashSet<String>>,
+    /// The people are read for the first time.
+    pub learning: bool,
     /// The file has no rows of families: a family is what its head's row says.
     pub from_people: bool,
 }
@@ -65,9 +72,10 @@ impl Join<'_> {
     }
 
     /// The key of a person's family, with what it is and what it was under older index keys.
-    pub fn key(&self, person: &PersonRecord) -> Result<(String, KeyKind, Vec<String>), Error> {
-        let keys = &self.standard.keys;
-        match (self.standard.profile.family_key, &person.kk_number) {
+    pub fn key(&mut self, person: &PersonRecord) -> Result<(String, KeyKind, Vec<String>), Error> {
+        let standard = self.standard;
+        let keys = &standard.keys;
+        match (standard.profile.family_key, &person.kk_number) {
             (FamilyKey::Stated, _) => Ok((person.source_family_id.clone(), KeyKind::Stated, Vec::new())),
             (FamilyKey::KkNumber, Some(kk)) => Ok((keys::of_card(keys, kk)?, KeyKind::Card, keys::older_of_card(keys, kk)?)),
             (FamilyKey::KkNumber, None) => {
@@ -75,10 +83,42 @@ impl Join<'_> {
                 let region = region.as_ref().map(RegionCode::as_str).unwrap_or_default();
                 let Individual { name, nik, birth_date, .. } = &person.person;
                 let nik = nik.as_ref().map(Nik::expose);
-                let key = keys::of_single(keys, region, nik, name, *birth_date)?;
-                Ok((key, KeyKind::Single, keys::older_of_single(keys, region, nik, name, *birth_date)?))
+                let mut key = keys::of_single(keys, region, nik, name, *birth_date)?;
+                let mut older = keys::older_of_single(keys, region, nik, name, *birth_date)?;
+                if nik.is_none() {
+                    // A village has more than one SITI without card, number and birth date, and they must not become one.
+                    let mark = keys::mark_of(&[
+                        person.person.sex.map(|sex| if sex == Sex::Male { "L" } else { "P" }),
+                        person.person.birth_place.as_deref(),
+                        person.mother_name.as_deref(),
+                        person.address.as_deref(),
+                        person.person.nik_written.as_deref(),
+                    ]);
+                    if self.learning {
+                        self.alike.entry(key.as_str().into()).or_default().insert(mark.clone());
+                    }
+                    if self.learning || self.alike.contains_key(key.as_str()) {
+                        key = keys::marked(&key, &mark);
+                        older = older.iter().map(|key| keys::marked(key, &mark)).collect();
+                    }
+                }
+                Ok((key, KeyKind::Single, older))
             }
         }
+    }
+
+    /// The first reading has seen who is alike: whoever is not gets the key without what else is stated.
+    pub fn learned<T>(&mut self, last: &mut HashMap<Box<str>, T>) {
+        self.learning = false;
+        self.alike.retain(|base, marks| match marks.iter().next() {
+            Some(mark) if marks.len() == 1 => {
+                if let Some(place) = last.remove(keys::marked(base, mark).as_str()) {
+                    last.insert(base.clone(), place);
+                }
+                false
+            }
+            _ => true,
+        });
     }
 
     /// Takes a family's row; gives its key when it was accepted.
@@ -142,8 +182,12 @@ impl Join<'_> {
         let (family, key, aliases) = self.key(&person)?;
         match self.joined(&place, &family, (key, aliases), person) {
             Ok(()) => {
+                self.held = self.held.saturating_add(raw.bytes().saturating_add(PERSON_BYTES));
                 if let Some(open) = self.open.get_mut(&family) {
                     open.rows.push(raw);
+                }
+                if self.held > HELD_BYTES {
+                    return Err(ReadError::Scattered.into());
                 }
                 self.out.warn(&place, warnings);
             }
@@ -164,6 +208,9 @@ impl Join<'_> {
         let PersonRecord { source_person_id, person: who, relation, marital_status, mother_name, kk_number, address, .. } = person;
         if !self.from_people && !self.open.contains_key(family) {
             return Err(faults::FAMILY_MISSING);
+        }
+        if self.open.get(family).is_some_and(|open| open.people.len() >= MOST_PEOPLE) {
+            return Err(faults::FAMILY_TOO_LARGE);
         }
         let made = source_person_id.is_none();
         let person_key = |family: &str| keys::of_person(family, &who.name, who.birth_date);
@@ -214,6 +261,9 @@ impl Join<'_> {
     pub fn complete(&mut self, id: &str) -> Result<(), Stop> {
         let Some((source_id, open)) = self.open.remove_entry(id) else { return Ok(()) };
         let Open { place, key, aliases, stated, settled: _, people, rows } = open;
+        let of_people = rows.iter().filter(|raw| Some(&raw.place()) != place.as_ref());
+        let bytes = of_people.map(|raw| raw.bytes().saturating_add(PERSON_BYTES)).fold(0, usize::saturating_add);
+        self.held = self.held.saturating_sub(bytes);
         let has_head = people.iter().any(|person| person.relation == Relation::Head) || !self.standard.heads;
         let own_row = i64::from(place.is_some() && people.iter().all(|person| Some(&person.place) != place.as_ref()));
         let fault = match (stated, has_head) {
@@ -236,7 +286,7 @@ impl Join<'_> {
 }
 
 impl RawRow {
-    pub(super) fn place(&self) -> Place {
+    pub(in super::super) fn place(&self) -> Place {
         Place { sheet: self.sheet.clone(), row: self.row }
     }
 }

@@ -32,6 +32,7 @@ fn standard() -> Standard {
         heads: true,
         today: NaiveDate::from_ymd_opt(2026, 11, 22).unwrap(),
         keep: KEPT,
+        keep_bytes: KEPT_BYTES,
     }
 }
 
@@ -242,4 +243,87 @@ fn nobody_listening_ends_the_reading() {
     assert!(matches!(told, Err(Stop::Unheard)), "{told:?}");
     let told = read(book.path(), &standard(), 0, 1, &AtomicBool::new(true), &mut |_| true);
     assert!(matches!(told, Err(Stop::Unheard)), "{told:?}");
+}
+
+/// The rows of a DTSEN list: NIK, KK, name, birth date, mother, relation.
+fn dtsen(rows: &[[&str; 6]]) -> Vec<u8> {
+    let headers = [
+        "nomor_induk_kependudukan",
+        "nomor_kartu_keluarga",
+        "nama",
+        "tanggal_lahir",
+        "nama_ibu_kandung",
+        "status_hubungan_keluarga",
+        "kode_kelurahan_desa",
+    ];
+    let row = |row: &[&str; 6]| row.iter().copied().chain(["62.02.09.2001"]).map(str::to_owned).collect();
+    let mut table = vec![strings(&headers)];
+    table.extend(rows.iter().map(row));
+    text(b';', &table)
+}
+
+#[test]
+fn namesakes_without_card_and_number_do_not_become_one() {
+    let standard = Standard { profile: super::super::profile::shipped("dtsen_person").unwrap().clone(), ..standard() };
+    let rows = [
+        ["", "", "SITI", "", "AMINAH", "Kepala Keluarga"],
+        ["", "", "SITI", "", "HALIMAH", "Kepala Keluarga"],
+        ["", "", "SITI", "01/07/1985", "AMINAH", "Kepala Keluarga"],
+        ["", "", "SITI", "", "", "Kepala Keluarga"],
+        ["", "", "SITI", "", "AMINAH", "Kepala Keluarga"],
+        ["6202094107850001", "", "SITI", "", "RAHMAH", "Kepala Keluarga"],
+        ["6202094107850001", "", "SITI", "", "RUKMINI", "Kepala Keluarga"],
+    ];
+    let heard = hear(file(&dtsen(&rows)).path(), &standard, 0, 10);
+    assert_eq!((heard.families.len(), heard.rejected, heard.total), (5, 2, 7), "{:?}", heard.remarks);
+    // The same statement again, and the same number again, are the same person.
+    let twice: Vec<_> = heard.remarks.iter().filter(|remark| remark.ends_with(":person_duplicate")).collect();
+    assert_eq!(twice, ["1:6::person_duplicate", "1:8::person_duplicate"]);
+    let again = hear(file(&dtsen(&rows)).path(), &standard, 0, 2);
+    assert_eq!(again.families, heard.families, "the next delivery leads to the same families");
+    let rest = hear(file(&dtsen(&rows)).path(), &standard, 2, 1);
+    assert_eq!(rest.families, heard.families[2..], "and so does a reading that resumes");
+    let mut turned = rows;
+    turned[..5].reverse();
+    let turned = hear(file(&dtsen(&turned)).path(), &standard, 0, 10);
+    let keys = |heard: &Heard| heard.families.iter().cloned().collect::<std::collections::BTreeSet<_>>();
+    assert_eq!(keys(&turned), keys(&heard), "in whatever order the rows come");
+    // Whoever has no namesake has the key that they always had.
+    let alone = hear(file(&dtsen(&rows[..1])).path(), &standard, 0, 10);
+    assert_eq!((alone.families[0].0.matches('-').count(), heard.families[0].0.matches('-').count()), (1, 2));
+}
+
+#[test]
+fn a_key_that_everybody_has_is_no_key() {
+    let row = |n: usize| format!(";6202090101200001;ORANG {n};01/07/1985;;Anak;62.02.09.2001");
+    let standard = Standard { profile: super::super::profile::shipped("dtsen_person").unwrap().clone(), heads: false, ..standard() };
+    let header = String::from_utf8(dtsen(&[])).unwrap();
+    let rows: Vec<String> = std::iter::once(header.trim().to_owned()).chain((0..MOST_PEOPLE + 7).map(row)).collect();
+    let heard = hear(file(rows.join("\n").as_bytes()).path(), &standard, 0, 10);
+    assert_eq!((heard.families.len(), heard.rejected), (1, 7));
+    assert_eq!(heard.remarks.iter().filter(|remark| remark.ends_with(":family_too_large")).count(), 7);
+}
+
+/// A row of a workbook may be a few bytes in the file and half a megabyte in memory, for its cells may share one text.
+#[test]
+fn what_is_kept_and_what_leaves_at_once_is_bounded_in_bytes() {
+    let long =
+        |n: usize| format!(";{:016};ORANG {n};01/07/1985;;Kepala Keluarga;62.02.09.2001;{}", 6202090101200001 + n, "x".repeat(60_000));
+    let profile = super::super::profile::shipped("dtsen_person").unwrap().clone();
+    let standard = Standard { profile, keep_bytes: 1 << 20, ..standard() };
+    let header = String::from_utf8(dtsen(&[])).unwrap().trim().to_owned() + ";rt_ktp";
+    // The text is too long for its field: refused, and of 40 rows the cells of the first MiB are kept.
+    let rows: Vec<String> = std::iter::once(header).chain((0..40).map(long)).collect();
+    let (mut rejected, mut kept) = (0, 0);
+    let file = file(rows.join("\n").as_bytes());
+    read(file.path(), &standard, 0, 300, &AtomicBool::new(false), &mut |news| {
+        if let News::Batch(batch) | News::Last(batch) = news {
+            rejected += batch.rejected;
+            kept += batch.rejected_rows.iter().map(RawRow::bytes).sum::<usize>();
+        }
+        true
+    })
+    .unwrap();
+    assert_eq!(rejected, 40);
+    assert!((1 << 20..(1 << 20) + 100_000).contains(&kept), "{kept}");
 }

@@ -1,9 +1,12 @@
 //! Which of our records the source's keys lead to, and which get new ids.
 
+use std::collections::HashSet;
+
 use uuid::Uuid;
 
 use super::super::intake::{Family, Person, Remark};
 use super::super::model::{Severity, faults};
+use super::super::statement::RawRow;
 use super::super::store::{self, Known, Ranked, Release, Sources};
 use crate::features::beneficiaries::{ImportFamily, ImportMember};
 use crate::platform::db::Scoped;
@@ -74,6 +77,40 @@ pub(super) fn identify(families: &[Family], known: &Known) -> Identified {
         out.families.push(ImportFamily { id, known: on_record.is_some(), region, address, attributes, members });
     }
     out
+}
+
+/// Leaves out the families that are another regency's by now, with their people, keys and ranks; gives what there is to say.
+pub(super) fn leave_out(families: &[Family], elsewhere: &HashSet<Uuid>, sources: &mut Sources, ranked: &mut Ranked) -> Vec<Remark> {
+    if elsewhere.is_empty() {
+        return Vec::new();
+    }
+    let Sources { family_keys, families: ids, people_keys, people, dukcapil } = std::mem::take(sources);
+    let mut people = people_keys.into_iter().zip(people).zip(dukcapil);
+    let mut remarks = Vec::new();
+    for ((family, key), id) in families.iter().zip(family_keys).zip(ids) {
+        let theirs = people.by_ref().take(family.people.len());
+        if elsewhere.contains(&id) {
+            theirs.for_each(drop);
+            let (code, reason) = faults::FAMILY_ELSEWHERE;
+            let place = family.rows.first().map(RawRow::place);
+            remarks.extend(place.map(|place| Remark { place, column: None, code, reason, severity: Severity::Warning }));
+            continue;
+        }
+        for ((key, person), verdict) in theirs {
+            sources.people_keys.push(key);
+            sources.people.push(person);
+            sources.dukcapil.push(verdict);
+        }
+        sources.family_keys.push(key);
+        sources.families.push(id);
+    }
+    let Ranked { families: ids, deciles, percentiles } = std::mem::take(ranked);
+    for ((id, decile), percentile) in ids.into_iter().zip(deciles).zip(percentiles).filter(|((id, _), _)| !elsewhere.contains(id)) {
+        ranked.families.push(id);
+        ranked.deciles.push(decile);
+        ranked.percentiles.push(percentile);
+    }
+    remarks
 }
 
 fn member(person: &Person, family: Uuid, known: &Known, sources: &mut Sources, remarks: &mut Vec<Remark>) -> ImportMember {

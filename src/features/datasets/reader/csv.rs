@@ -68,6 +68,10 @@ pub(super) struct CsvRows {
     count: usize,
     cell_bytes: usize,
     row: u32,
+    /// The row was ended by the file's end and by no line break.
+    unfinished: bool,
+    /// The fewest cells of any row so far, from the headers on.
+    narrowest: usize,
 }
 
 impl CsvRows {
@@ -87,6 +91,8 @@ impl CsvRows {
             count: 0,
             cell_bytes: limits.cell_bytes,
             row: 0,
+            unfinished: false,
+            narrowest: usize::MAX,
         })
     }
 
@@ -115,6 +121,14 @@ impl CsvRows {
         if beyond || swallowed || (breaks && self.count < width) {
             record.set_misaligned();
         }
+        if self.row > sheet.header_row {
+            // Programs leave out empty cells at the end of rows, but not in the last one alone.
+            let narrowest = self.narrowest.min(width);
+            if self.unfinished && self.count < narrowest {
+                return Err(ReadError::CutShort { row: self.row });
+            }
+            self.narrowest = narrowest.min(self.count);
+        }
         Ok(true)
     }
 
@@ -137,8 +151,11 @@ impl CsvRows {
             if self.from == self.to && !self.ended {
                 self.fill()?;
             }
+            // At the end of the file a line break of our own shows where the text stands: it ends a row, it is skipped
+            // between rows, and it is taken into a cell whose quotation mark is still open.
+            let ending = self.ended && self.from == self.to;
             let (input, output, ends) = (
-                self.buffer.get(self.from..self.to).unwrap_or_default(),
+                if ending { b"\n" } else { self.buffer.get(self.from..self.to).unwrap_or_default() },
                 self.output.get_mut(written..).unwrap_or_default(),
                 self.ends.get_mut(self.count..).unwrap_or_default(),
             );
@@ -147,19 +164,30 @@ impl CsvRows {
                 Some(last) => input.get(last) == Some(&b'\r'),
                 None => self.after_return,
             };
-            self.from = self.from.saturating_add(read);
+            if !ending {
+                self.from = self.from.saturating_add(read);
+            }
             written = written.saturating_add(wrote);
             self.count = self.count.saturating_add(ended);
             match result {
+                ReadRecordResult::InputEmpty if ending && wrote > 0 => return Err(ReadError::QuoteOpen { row: self.row }),
+                ReadRecordResult::InputEmpty if ending => return Ok(false),
                 ReadRecordResult::InputEmpty => (),
                 ReadRecordResult::OutputFull => return Err(self.too_long(self.output.as_slice())),
                 ReadRecordResult::OutputEndsFull => {
                     let limit = self.ends.len().saturating_sub(1);
-                    return Err(ReadError::TooLarge { what: "cells in a row", limit: limit as u64 });
+                    return Err(ReadError::RowTooWide { row: self.row, limit: limit as u64 });
                 }
-                ReadRecordResult::Record => break,
+                ReadRecordResult::Record => {
+                    self.unfinished = ending;
+                    break;
+                }
                 ReadRecordResult::End => return Ok(false),
             }
+        }
+        // DOS programs end a file with a sign of its own, which is no row.
+        if self.unfinished && self.fields().all(|field| field.iter().all(|byte| byte.is_ascii_control())) {
+            return Ok(false);
         }
         match self.fields().find(|field| field.len() > self.cell_bytes || breaks(field) > BREAKS) {
             Some(field) => Err(self.too_long(field)),

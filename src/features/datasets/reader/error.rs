@@ -41,6 +41,14 @@ pub enum ReadError {
         /// The limit.
         limit: u64,
     },
+    /// A row has more cells than any table needs.
+    #[error("row {row} has too many cells: at most {limit} are read")]
+    RowTooWide {
+        /// The row, 1-based.
+        row: u32,
+        /// The limit.
+        limit: u64,
+    },
     /// No header of the profile was found at all.
     #[error("no known header was found near the top: this is not a table of the expected kind")]
     NotATable,
@@ -59,6 +67,21 @@ pub enum ReadError {
         /// The row, 1-based.
         row: u32,
     },
+    /// The text ends within a row.
+    #[error("the file ends in the middle of row {row}: it was cut off; send the whole file")]
+    CutShort {
+        /// The row, 1-based.
+        row: u32,
+    },
+    /// A byte that no text has stands in an otherwise readable one.
+    #[error("line {line} has a NUL byte: the file is damaged, or a program wrote it wrongly; export it again")]
+    NulByte {
+        /// The line of the text, 1-based.
+        line: u32,
+    },
+    /// Families cannot leave as they are read, for their rows lie far apart, and they are too many to be held.
+    #[error("the rows of the families lie too far apart: sort the file by the key of the family and send it again")]
+    Scattered,
 }
 
 impl ReadError {
@@ -71,11 +94,14 @@ impl ReadError {
             Self::SheetMissing(_) => "sheet_missing",
             Self::HeaderMissing { .. } => "header_missing",
             Self::HeaderDuplicate { .. } => "header_duplicate",
-            Self::TooLarge { .. } => "too_large",
+            Self::TooLarge { .. } | Self::RowTooWide { .. } => "too_large",
             Self::NotATable => "not_a_table",
             Self::BadEncoding => "bad_encoding",
             Self::FieldTooLong { .. } => "field_too_long",
             Self::QuoteOpen { .. } => "quote_open",
+            Self::CutShort { .. } => "file_cut_short",
+            Self::NulByte { .. } => "nul_byte",
+            Self::Scattered => "rows_scattered",
         }
     }
 }

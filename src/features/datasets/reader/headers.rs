@@ -64,6 +64,23 @@ pub(super) fn find(sheet: &SheetProfile, top: &Top) -> Option<Found> {
             best = Some(found);
         }
     }
+    // Headers merged over two rows stand in the upper one, those grouped under a common one in the lower.
+    for pair in top.windows(2) {
+        let [(above, upper), (row, lower)] = pair else { continue };
+        if above.saturating_add(1) != *row {
+            continue;
+        }
+        let cells: Vec<String> = (0..upper.len().max(lower.len()))
+            .map(|place| {
+                let cell = |row: &[String]| row.get(place).filter(|cell| !cell.trim().is_empty()).cloned();
+                cell(lower).or_else(|| cell(upper)).unwrap_or_default()
+            })
+            .collect();
+        let found = compare(sheet, &known, *row, &cells);
+        if best.as_ref().is_some_and(|best| found.rank() > best.rank()) {
+            best = Some(found);
+        }
+    }
     best
 }
 

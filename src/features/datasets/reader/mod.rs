@@ -14,6 +14,7 @@ mod csv;
 mod error;
 mod headers;
 mod text;
+mod weigh;
 mod xlsx;
 
 pub use cell::{Cell, Record, excel_date};
@@ -32,8 +33,16 @@ pub struct Limits {
     pub row_bytes: usize,
     /// Bytes a workbook may unpack to, counted by unpacking it and not by what its directory claims.
     pub unpacked_bytes: u64,
-    /// Bytes one part other than a worksheet may unpack to; shared texts are held in memory.
+    /// Bytes the shared texts of a workbook may unpack to; they are held in memory.
     pub part_bytes: u64,
+    /// Bytes any other part than a worksheet may unpack to, a photograph say.
+    pub other_bytes: u64,
+    /// Bytes one cell of a workbook, one tag or one text may have with its markup; it is held in memory.
+    pub piece_bytes: u64,
+    /// Texts the cells of a workbook may share; each takes memory beyond its bytes.
+    pub texts: u64,
+    /// Tags in a part other than worksheets and shared texts; formats and sheets are held in memory.
+    pub tags: u64,
     /// Files a workbook may consist of.
     pub parts: usize,
 }
@@ -47,6 +56,10 @@ impl Default for Limits {
             row_bytes: 512 * 1_024,
             unpacked_bytes: 4 * 1_024 * 1_024 * 1_024,
             part_bytes: 512 * 1_024 * 1_024,
+            other_bytes: 64 * 1_024 * 1_024,
+            piece_bytes: 16 * 1_024 * 1_024,
+            texts: 8_000_000,
+            tags: 500_000,
             parts: 5_000,
         }
     }
@@ -220,5 +233,7 @@ impl Sheet {
     }
 }
 
+#[cfg(test)]
+mod hostile;
 #[cfg(test)]
 mod tests;

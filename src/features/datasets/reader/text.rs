@@ -31,7 +31,11 @@ pub(super) fn detect(path: &Path) -> Result<Encoding, ReadError> {
         [0xfe, 0xff, ..] => return Ok(Encoding::Utf16Be),
         head => head == [0xef, 0xbb, 0xbf],
     };
-    let mut seen = Seen::default();
+    // UTF-16 without its mark: every other byte of plain text is a NUL.
+    if matches!(head.as_slice(), [0, b' '..=b'~', 0] | [b' '..=b'~', 0, b' '..=b'~']) {
+        return Err(ReadError::BadEncoding);
+    }
+    let mut seen = Seen { line: 1, ..Seen::default() };
     let mut pending = head;
     loop {
         let before = pending.len();
@@ -45,7 +49,8 @@ pub(super) fn detect(path: &Path) -> Result<Encoding, ReadError> {
         }
     }
     match seen {
-        // No text has NULs: a picture, a database, or UTF-16 without its mark.
+        // A picture or a database has NULs at once, a table that a program damaged has them somewhere.
+        Seen { nul: true, line, invalid: false, .. } if line > 1 => Err(ReadError::NulByte { line }),
         Seen { nul: true, .. } => Err(ReadError::NotATable),
         Seen { invalid: false, .. } => Ok(Encoding::Utf8 { mark }),
         // Two encodings pasted together, or bytes Windows-1252 does not have: any choice would garble names.
@@ -57,6 +62,8 @@ pub(super) fn detect(path: &Path) -> Result<Encoding, ReadError> {
 #[derive(Default)]
 struct Seen {
     nul: bool,
+    /// The line of the first NUL.
+    line: u32,
     invalid: bool,
     multibyte: bool,
     unassigned: bool,
@@ -65,7 +72,13 @@ struct Seen {
 impl Seen {
     /// Looks through a chunk; gives the length of a character cut off at its end, to be seen with the next chunk.
     fn scan(&mut self, bytes: &[u8], ended: bool) -> usize {
-        self.nul |= bytes.contains(&0);
+        if !self.nul {
+            let nul = memchr::memchr(0, bytes);
+            self.nul = nul.is_some();
+            // A character cut off has no line break, so nothing is counted twice.
+            let lines = memchr::memchr_iter(b'\n', bytes.get(..nul.unwrap_or(bytes.len())).unwrap_or_default()).count();
+            self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        }
         let mut cut = 0;
         for chunk in bytes.utf8_chunks() {
             self.multibyte |= !chunk.valid().is_ascii() && !chunk.valid().starts_with('\u{feff}');

@@ -429,7 +429,8 @@ pub fn renewed(keys: &KeyRing, packer: &mut Renewer, row: Sealed) -> Result<Opti
             None => before.clone(),
         },
         (KeyKind::Single, Some(one)) => {
-            keys::of_single(keys, &row.region_code, one.facts.nik.as_deref(), &one.facts.name, one.facts.birth_date)?
+            let facts = &one.facts;
+            keys::of_single(keys, &row.region_code, facts.nik.as_deref(), &facts.name, facts.birth_date)? + keys::mark_in(&before)
         }
         _ => before.clone(),
     };

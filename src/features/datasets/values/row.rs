@@ -18,6 +18,7 @@ pub(super) struct Row {
 impl Row {
     /// Takes one cell over into the parts. Cells that only exist to be kept raw are passed over.
     pub(super) fn take(&mut self, parts: &mut Parts, column: &Column, cell: Cell<'_>) {
+        let cell = if matches!(cell, Cell::Text(text) if is_error(text)) { Cell::Error } else { cell };
         let written = text(cell, column);
         let stated = written.as_deref().unwrap_or_default();
         let person = &mut parts.individual;
@@ -25,10 +26,10 @@ impl Row {
             Field::SubdistrictName if self.by_name => parts.subdistrict_name = self.keep(column, words(stated, NAME)),
             Field::VillageName if self.by_name => parts.village_name = self.keep(column, words(stated, NAME)),
             Field::Ignored | Field::ProvinceName | Field::RegencyName | Field::SubdistrictName | Field::VillageName => (),
-            Field::Hamlet => parts.hamlet = self.keep(column, words(stated, NAME)),
-            Field::Rt => parts.rt = self.keep(column, words(stated, NAME)),
-            Field::Rw => parts.rw = self.keep(column, words(stated, NAME)),
-            Field::BirthPlace => person.birth_place = self.keep(column, words(stated, NAME)),
+            Field::Hamlet => parts.hamlet = self.text(column, cell, stated, NAME),
+            Field::Rt => parts.rt = self.text(column, cell, stated, NAME),
+            Field::Rw => parts.rw = self.text(column, cell, stated, NAME),
+            Field::BirthPlace => person.birth_place = self.text(column, cell, stated, NAME),
             Field::RegistryStatus => person.registry_status = self.known(column, cell, stated).and_then(RegistryStatus::parse),
             Field::SourceFamilyId => {
                 let id = self.demand(column, id(cell, stated), Fault::FamilyIdMissing);
@@ -51,12 +52,12 @@ impl Row {
                     self.note(column, Fault::PercentileInvalid);
                 }
             }
-            Field::Address => parts.address = self.keep(column, words(stated, ADDRESS)),
+            Field::Address => parts.address = self.text(column, cell, stated, ADDRESS),
             Field::Name => {
                 let name = words(stated, NAME).map(|name| name.filter(|name| name.chars().any(char::is_alphabetic)));
                 person.name = self.demand(column, name, Fault::NameMissing).unwrap_or_default();
             }
-            Field::MotherName => parts.mother_name = self.keep(column, words(stated, NAME)),
+            Field::MotherName => parts.mother_name = self.text(column, cell, stated, NAME),
             Field::Nik => {
                 let as_written = written.as_deref().unwrap_or_default().to_owned();
                 (person.nik, person.nik_state) = self.nik(column, cell, written);
@@ -144,6 +145,14 @@ impl Row {
             self.note(column, missing);
         }
         self.keep(column, converted)
+    }
+
+    /// A text for people; an error that a formula left is none, and not nothing either.
+    fn text(&mut self, column: &Column, cell: Cell<'_>, stated: &str, longest: usize) -> Option<String> {
+        if cell == Cell::Error {
+            return self.lost(column, Fault::ValueUnknown);
+        }
+        self.keep(column, words(stated, longest))
     }
 
     fn decile(&mut self, column: &Column, cell: Cell<'_>, stated: &str) -> Option<u8> {
@@ -240,6 +249,11 @@ impl Row {
     fn yes(&mut self, column: &Column, cell: Cell<'_>, stated: &str) -> Option<bool> {
         self.known(column, cell, stated).map(|code| code == "yes")
     }
+}
+
+/// What formulas leave where they fail, as text files have it. `#N/A` is not among them: exports write it for nothing.
+fn is_error(text: &str) -> bool {
+    ["#REF!", "#VALUE!", "#NAME?", "#DIV/0!", "#NUM!", "#NULL!", "#ERROR!", "#SPILL!", "#CALC!"].contains(&text)
 }
 
 /// Blanks, dashes and the words databases write for nothing are not a statement; an error cell is one.
