@@ -167,6 +167,12 @@ fn claims_make_no_room() {
     let many = format!("<sst>{}</sst>", "<si/>".repeat(2_000));
     let limits = Limits { texts: 1_000, ..Limits::default() };
     assert_eq!(code(&sheet(&good_row()), many.as_bytes(), b"", limits), "too_large");
+    // A claim that is true is not counted beside what it claims.
+    let limits = || Limits { texts: 1_000, ..Limits::default() };
+    let told = |claim: usize, texts: usize| format!("<sst uniqueCount=\"{claim}\">{}</sst>", "<si/>".repeat(texts)).into_bytes();
+    assert_eq!(code(&sheet(&good_row()), &told(1_000, 1_000), b"", limits()), "ok");
+    assert_eq!(code(&sheet(&good_row()), &told(1_001, 1), b"", limits()), "too_large");
+    assert_eq!(code(&sheet(&good_row()), &told(1, 1_001), b"", limits()), "too_large");
     let styles = format!("<styleSheet><cellXfs>{}</cellXfs></styleSheet>", "<xf/>".repeat(2_000));
     let limits = Limits { tags: 1_000, ..Limits::default() };
     assert_eq!(code(&sheet(&good_row()), b"", styles.as_bytes(), limits), "too_large");

@@ -284,14 +284,15 @@ impl<'a> Meter<'a> {
         if name.len() > 256 {
             return Err(ReadError::Unreadable);
         }
+        let mut claimed_texts = 0;
         match local {
             b"si" => self.texts = self.texts.saturating_add(1),
             // The parser makes room for as many texts as this tag claims.
             b"sst" if self.length > HEAD as u64 => return Err(ReadError::Unreadable),
-            b"sst" => self.texts = self.texts.max(claimed(&self.head)),
+            b"sst" => claimed_texts = claimed(&self.head),
             _ => {}
         }
-        if self.texts > self.limits.texts {
+        if self.texts.max(claimed_texts) > self.limits.texts {
             return Err(ReadError::TooLarge { what: "shared texts", limit: self.limits.texts });
         }
         if self.tail[1] == b'/' {
