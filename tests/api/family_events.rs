@@ -390,7 +390,7 @@ async fn members_split_off_take_their_aid_along_and_come_back() {
     let ours = people(&dinsos, &family).await;
     let id = |name: &str| member(&ours, name);
     let (for_dewi, for_all) = (aid(&world, &family, Some(&id("Dewi"))).await, aid(&world, &family, None).await);
-    let before = seen(&world, &[family.clone()]).await;
+    let before = seen(&world, std::slice::from_ref(&family)).await;
     let path = format!("/beneficiaries/{family}/split");
     let new = Uuid::now_v7().to_string();
     let leaving = json!([{"member_id": id("Dewi"), "relation": "head"}, {"member_id": id("Cucu"), "relation": "child"}]);
@@ -430,7 +430,7 @@ async fn members_split_off_take_their_aid_along_and_come_back() {
     dinsos.post(&undo(&event.id()), why).await.expect(200);
     let now = people(&dinsos, &family).await;
     let baby = now.iter().find(|row| row["name"] == "Bayi").unwrap().clone();
-    let mut again = seen(&world, &[family.clone()]).await;
+    let mut again = seen(&world, std::slice::from_ref(&family)).await;
     again[0]["members"].as_array_mut().unwrap().retain(|row| row["id"] != baby["id"]);
     again[0]["origins"]["members"].as_array_mut().unwrap().retain(|row| row["member_id"] != baby["id"]);
     again[0]["numbers"][1].as_array_mut().unwrap().retain(|row| row["id"] != baby["id"]);

@@ -38,9 +38,15 @@ async fn register(world: &World, place: Place, village: &str, members: Value) ->
 async fn twins(world: &World, place: Place) -> String {
     let name = format!("{} {}", letters(Uuid::now_v7().as_u128()), letters(Uuid::now_v7().as_u128() >> 7));
     let person = json!([{"name": name, "relation": "head", "sex": "female", "birth_date": "1985-07-03"}]);
-    let village = world.place(place).village;
-    let family = register(world, place, village, person.clone()).await;
-    register(world, place, village, person).await;
+    // A village of their own, and nobody else who waits: the sweeps register thousands.
+    let sql = world.sql().await;
+    sql.execute("DELETE FROM match_queue", &[]).await.unwrap();
+    let free = "SELECT code FROM regions r WHERE left(code, 5) = $1 AND length(code) = 13
+                   AND NOT EXISTS (SELECT 1 FROM beneficiaries b WHERE b.region_code = r.code) ORDER BY code DESC LIMIT 1";
+    let village = sql.query_opt(free, &[&world.place(place).regency]).await.unwrap();
+    let village = village.map_or_else(|| world.place(place).next_village.to_owned(), |row| row.get(0));
+    let family = register(world, place, &village, person.clone()).await;
+    register(world, place, &village, person).await;
     compare(world).await;
     let coordinator = world.role_in(place, Role::Coordinator);
     let found = coordinator.get(&format!("/possible-duplicates?beneficiary_id={family}")).await.expect(200).body;
@@ -59,7 +65,7 @@ pub fn cases() -> Vec<Case> {
             let path = format!("/possible-duplicates/{}", twins(world, place).await);
             let coordinator = world.role_in(place, Role::Coordinator);
             coordinator.post(&format!("{path}/dismiss"), json!({"reason": "Dua orang"})).await.expect(200);
-            Call { path: format!("{path}/reopen"), ..Call::send("", json!({})) }
+            Call::get(format!("{path}/reopen"))
         }),
         case!("matching_history_of_duplicate", |world, place| Call::get(format!(
             "/possible-duplicates/{}/history",

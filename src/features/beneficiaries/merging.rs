@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{Datelike, Utc};
+use chrono::{Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -291,7 +291,8 @@ pub async fn preview(tx: &Tx, keys: &KeyRing, kept: Uuid, other: Uuid) -> Result
 fn suggested(keys: &KeyRing, ours: &[Member], theirs: &[Member]) -> Result<Vec<(Uuid, Uuid, &'static str)>> {
     let mut pairs = Vec::new();
     let mut used = HashSet::new();
-    let open = |people: &[Member]| -> Result<Vec<(Uuid, Option<Nik>, String, Option<chrono::NaiveDate>)>> {
+    type Told = (Uuid, Option<Nik>, String, Option<NaiveDate>);
+    let open = |people: &[Member]| -> Result<Vec<Told>> {
         let standing = people.iter().filter(|member| member.merged_into.is_none());
         standing.map(|member| Ok((member.id, nik_of(keys, member)?, member.name.to_lowercase(), member.birth_date))).collect()
     };

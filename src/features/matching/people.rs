@@ -105,6 +105,8 @@ struct Values<'a> {
     address: &'a str,
     relation: &'a str,
     birth_place: &'a str,
+    /// Who belongs together on this side; compared with nothing.
+    source_family: &'a str,
 }
 
 impl Values<'_> {
@@ -120,6 +122,7 @@ impl Values<'_> {
             "address" => self.address,
             "relation" => self.relation,
             "birth_place" => self.birth_place,
+            "source_family" => self.source_family,
             _ => "",
         }
     }
@@ -149,6 +152,7 @@ impl<'a> Intake<'a> {
     }
 
     fn statement(&mut self, dataset: Uuid, statement: &Statement) {
+        let family = statement.id.to_string();
         let village: String = statement.region.as_str().chars().filter(char::is_ascii_digit).collect();
         for stated in &statement.people {
             let StatedPerson { ordinal, source_id, name, relation, sex, birth_date, birth_place, mother_name, .. } = stated;
@@ -179,6 +183,7 @@ impl<'a> Intake<'a> {
                 address: stated.address.as_deref().or(statement.address.as_deref()).unwrap_or_default(),
                 relation: relation.name(),
                 birth_place: birth_place.as_deref().unwrap_or_default(),
+                source_family: &family,
             };
             self.push(person, &values);
         }
@@ -191,6 +196,7 @@ impl<'a> Intake<'a> {
 
     /// Takes one of our members in.
     pub fn member(&mut self, member: &MatchedMember) {
+        let family = member.family.to_string();
         let village: String = member.region.as_str().chars().filter(char::is_ascii_digit).collect();
         let born = member.birth_date.map(|day| day.to_string()).unwrap_or_default();
         let person = Person {
@@ -217,6 +223,7 @@ impl<'a> Intake<'a> {
             address: member.address.as_deref().unwrap_or_default(),
             relation: &member.relation,
             birth_place: "",
+            source_family: &family,
         };
         self.push(person, &values);
     }

@@ -21,6 +21,8 @@ use crate::schema::{beneficiaries, members};
 pub struct MatchedMember {
     /// Record id.
     pub id: Uuid,
+    /// The family.
+    pub family: Uuid,
     /// The family's village.
     pub region: RegionCode,
     /// Name.
@@ -53,6 +55,7 @@ impl std::fmt::Debug for MatchedMember {
 fn opened(keys: &KeyRing, (member, family): (Member, Family)) -> Result<MatchedMember> {
     Ok(MatchedMember {
         id: member.id,
+        family: family.id,
         region: RegionCode::stored(&family.region_code),
         nik: nik_of(keys, &member)?,
         kk: kk_of(keys, &family)?,
