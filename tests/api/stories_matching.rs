@@ -458,7 +458,7 @@ async fn a_village_without_numbers_keeps_every_family() {
 
     // Matched with our families the engine says nothing certain of namesakes: whoever it finds is the person that it is.
     let run = ran(&world, json!({"left_release_id": id(&second), "against": "itself"})).await;
-    for pair in coordinator.all(&format!("/matching-runs/{run}/pairs?zone=match&limit=200")).await {
+    if let Some(pair) = coordinator.all(&format!("/matching-runs/{run}/pairs?zone=match&limit=200")).await.first() {
         let told = coordinator.get(&format!("/match-pairs/{}", pair["id"].as_str().unwrap())).await.expect(200).body;
         panic!("two people without a number were taken for one: {told:#}");
     }
