@@ -15,42 +15,42 @@ BEGIN
     ON CONFLICT (member_id) DO UPDATE SET region_code = excluded.region_code, queued_at = excluded.queued_at;
     RETURN NULL;
 END $$;
--- A new version only: when keys are rotated the number's entry changes and the number does not.
-CREATE FUNCTION queue_changed_members() RETURNS trigger LANGUAGE plpgsql AS $$
+-- A new version only: when keys are rotated the number's entry changes and the number does not. Row by row, so that an update of
+-- thousands in which nobody's name changes costs a comparison each and no join.
+CREATE FUNCTION queue_changed_member() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
-    INSERT INTO match_queue (member_id, region_code)
-    SELECT m.id, b.region_code FROM written m JOIN replaced o ON o.id = m.id JOIN beneficiaries b ON b.id = m.beneficiary_id
-     WHERE m.version <> o.version AND m.status <> 'merged'
-       AND (m.name, m.sex, m.birth_date, m.mother_name, m.nik_index, m.status, m.beneficiary_id)
-           IS DISTINCT FROM (o.name, o.sex, o.birth_date, o.mother_name, o.nik_index, o.status, o.beneficiary_id)
+    INSERT INTO match_queue (member_id, region_code) SELECT NEW.id, b.region_code FROM beneficiaries b WHERE b.id = NEW.beneficiary_id
     ON CONFLICT (member_id) DO UPDATE SET region_code = excluded.region_code, queued_at = excluded.queued_at;
     RETURN NULL;
 END $$;
-CREATE FUNCTION queue_moved_families() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION queue_moved_family() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     INSERT INTO match_queue (member_id, region_code)
-    SELECT m.id, b.region_code FROM written b JOIN replaced o ON o.id = b.id JOIN members m ON m.beneficiary_id = b.id
-     WHERE b.version <> o.version AND m.status <> 'merged'
-       AND (b.region_code, b.address, b.kk_index) IS DISTINCT FROM (o.region_code, o.address, o.kk_index)
+    SELECT m.id, NEW.region_code FROM members m WHERE m.beneficiary_id = NEW.id AND m.status <> 'merged'
     ON CONFLICT (member_id) DO UPDATE SET region_code = excluded.region_code, queued_at = excluded.queued_at;
     RETURN NULL;
 END $$;
 CREATE TRIGGER members_are_compared AFTER INSERT ON members REFERENCING NEW TABLE AS written
     FOR EACH STATEMENT EXECUTE FUNCTION queue_new_members();
-CREATE TRIGGER members_are_compared_again AFTER UPDATE ON members REFERENCING NEW TABLE AS written OLD TABLE AS replaced
-    FOR EACH STATEMENT EXECUTE FUNCTION queue_changed_members();
-CREATE TRIGGER families_are_compared_again AFTER UPDATE ON beneficiaries REFERENCING NEW TABLE AS written OLD TABLE AS replaced
-    FOR EACH STATEMENT EXECUTE FUNCTION queue_moved_families();
+CREATE TRIGGER members_are_compared_again AFTER UPDATE ON members FOR EACH ROW
+    WHEN (NEW.version <> OLD.version AND NEW.status <> 'merged'
+          AND (NEW.name, NEW.sex, NEW.birth_date, NEW.mother_name, NEW.nik_index, NEW.status, NEW.beneficiary_id)
+              IS DISTINCT FROM (OLD.name, OLD.sex, OLD.birth_date, OLD.mother_name, OLD.nik_index, OLD.status, OLD.beneficiary_id))
+    EXECUTE FUNCTION queue_changed_member();
+CREATE TRIGGER families_are_compared_again AFTER UPDATE ON beneficiaries FOR EACH ROW
+    WHEN (NEW.version <> OLD.version AND (NEW.region_code, NEW.address, NEW.kk_index) IS DISTINCT FROM (OLD.region_code, OLD.address, OLD.kk_index))
+    EXECUTE FUNCTION queue_moved_family();
 
 -- Whoever of another village may be somebody of this one: by birth date and first letter.
 CREATE INDEX members_birth_idx ON members (birth_date, left(lower(name), 1)) WHERE birth_date IS NOT NULL;
 
--- Two members on file who may be one person. Dismissed it stays dismissed, however often they are compared.
+-- Two members on file who may be one person. Dismissed it stays dismissed, however often they are compared. Members are never
+-- deleted; a reference checked at every insert would lock their rows against whoever edits a family, in another order.
 CREATE TABLE possible_duplicates (
     id uuid CONSTRAINT possible_duplicates_pkey PRIMARY KEY,
     region_code text COLLATE "C" NOT NULL CONSTRAINT possible_duplicates_region_known REFERENCES regions (code),
-    one_id uuid NOT NULL CONSTRAINT possible_duplicates_one_known REFERENCES members (id),
-    other_id uuid NOT NULL CONSTRAINT possible_duplicates_other_known REFERENCES members (id),
+    one_id uuid NOT NULL,
+    other_id uuid NOT NULL,
     weight double precision NOT NULL,
     probability double precision NOT NULL CONSTRAINT possible_duplicates_probability_range CHECK (probability BETWEEN 0 AND 1),
     zone text NOT NULL CONSTRAINT possible_duplicates_zone_known CHECK (zone IN ('match', 'review')),

@@ -238,16 +238,23 @@ async fn a_wrong_merge_is_undone_and_every_field_is_back() {
     assert_eq!(hits["items"].as_array().unwrap().len(), 1);
     assert_eq!(hits["items"][0]["member"]["id"], ayah.0.as_str());
 
+    // Meanwhile aid is planned for the grandmother, who goes home with it.
+    let since = aid(&world, &kept, Some(&nenek)).await;
     let undo = format!("/family-events/{}/undo", event.id());
     let undone = dinsos.post(&undo, json!({"reason": "Ternyata dua keluarga kakak beradik"})).await.expect(200);
     assert_eq!((undone.body["state"].as_str(), &undone.body["fields_left"]), (Some("undone"), &json!([])));
-    pretty_assertions(&seen(&world, &families).await, &before);
+    assert_eq!(dinsos.get(&format!("/interventions/{since}")).await.expect(200).body["beneficiary_id"], other.as_str());
+    let mut again = seen(&world, &families).await;
+    again[1]["aid"].as_array_mut().unwrap().retain(|row| row["id"] != since.as_str());
+    pretty_assertions(&again, &before);
     dinsos.post(&undo, json!({"reason": "Sekali lagi"})).await.refused(409, "step_not_allowed");
     let told: String = world.sql().await.query_one("SELECT string_agg(c::text, ' ') FROM changes c", &[]).await.unwrap().get(0);
     let journals: Vec<u8> =
         world.sql().await.query_one("SELECT string_agg(journal, ''::bytea) FROM family_events", &[]).await.unwrap().get(0);
     for secret in [number(1), number(3), "Achmad".into(), "RT 02".into(), "1980-02-03".into(), "kakak beradik".into()] {
-        assert!(!told.contains(&secret) || secret == "kakak beradik", "the changes tell {secret}");
+        let reason = secret == "kakak beradik";
+        // A reason is told where changes have a place for it, and nowhere else.
+        assert!(reason || !told.contains(&secret), "the changes tell {secret}");
         assert!(!String::from_utf8_lossy(&journals).contains(&secret), "the journal tells {secret}");
     }
 }
@@ -427,7 +434,8 @@ async fn members_split_off_take_their_aid_along_and_come_back() {
     dinsos.post(&undo(&later), why.clone()).await.expect(200);
     // Somebody born meanwhile goes along.
     dinsos.post(&format!("/beneficiaries/{new}/members"), json!({"name": "Bayi", "relation": "child"})).await.expect(201);
-    dinsos.post(&undo(&event.id()), why).await.expect(200);
+    let undone = dinsos.post(&undo(&event.id()), why).await.expect(200);
+    assert_eq!(undone.body["arrived_member_ids"], json!([]), "of a split everybody goes back");
     let now = people(&dinsos, &family).await;
     let baby = now.iter().find(|row| row["name"] == "Bayi").unwrap().clone();
     let mut again = seen(&world, std::slice::from_ref(&family)).await;
@@ -467,8 +475,12 @@ async fn any_sequence_of_events_undone_backwards_leaves_what_was() {
                 {"name": format!("Anak {n}"), "relation": "child", "birth_date": format!("201{n}-01-01")}]});
         families.push(family(&world, Place::Home, body).await.id());
     }
+    let mut all_ids = Vec::new();
     for family in &families {
+        let people = people(&dinsos, family).await;
         aid(&world, family, None).await;
+        aid(&world, family, people[2]["id"].as_str()).await;
+        all_ids.extend(people.iter().map(|row| row["id"].as_str().unwrap().to_owned()));
     }
     let before = seen(&world, &families).await;
     for seed in 1..=3 {
@@ -508,15 +520,21 @@ async fn any_sequence_of_events_undone_backwards_leaves_what_was() {
                 _ => panic!("{} {}", answer.asked, answer.text),
             }
             // Nobody is lost and nobody stands twice: whatever happened, everybody is somewhere once, or leads to somebody.
-            let mut found = 0;
+            let (mut found, mut led) = (0, 0);
             for family in &all {
                 let people = people(&dinsos, family).await;
                 let heads = people.iter().filter(|row| row["relation"] == "head" && row["status"] == "present").count();
                 let present = people.iter().filter(|row| row["status"] == "present").count();
                 assert!(heads == 1 || present == 0, "{heads} heads of {present} in {family}");
-                found += people.len();
+                let kept = |id: &Value| all_ids.contains(&id.as_str().unwrap().to_owned());
+                assert!(people.iter().all(|row| row["merged_into"].is_null() || kept(&row["merged_into"])));
+                found += present;
+                led += people.iter().filter(|row| row["status"] == "merged").count();
             }
-            assert_eq!(found, 15);
+            assert_eq!((found + led, found > 0), (15, true));
+            let sql =
+                "SELECT count(*) FROM interventions i JOIN members m ON m.id = i.member_id WHERE m.beneficiary_id <> i.beneficiary_id";
+            assert_eq!(world.sql().await.query_one(sql, &[]).await.unwrap().get::<_, i64>(0), 0, "aid with the wrong family");
         }
         assert!(events.len() >= 4 && refused >= 1, "the dice did too little: {} events, {refused} refused", events.len());
         while let Some(event) = events.pop() {
@@ -573,4 +591,46 @@ async fn later_releases_find_the_family_that_is_kept() {
     assert_eq!((third["counts"]["families_new"].as_i64(), third["counts"]["people_new"].as_i64()), (Some(0), Some(0)));
     let active = dinsos.all("/beneficiaries?limit=200&status=active").await;
     assert_eq!((active.len(), active.iter().map(|row| row["member_count"].as_i64().unwrap()).sum::<i64>()), (12, people_before));
+}
+
+#[actix_web::test]
+async fn whoever_is_there_stays_there_and_a_lost_head_stops_no_undo() {
+    let world = World::new().await;
+    let dinsos = world.role(Role::SocialAffairs);
+    let Twice { kept, other, ayah, nenek, .. } = twice(&world).await;
+    let (path, other_path) = (format!("/beneficiaries/{kept}"), format!("/beneficiaries/{other}"));
+    dinsos.post(&format!("{path}/deactivate"), json!({"reason": "not_found"})).await.expect(200);
+    let person = format!("{path}/members/{}", ayah.0);
+    let siti = member(&people(&dinsos, &kept).await, "Siti");
+    let etag = dinsos.get(&person).await.expect(200).etag();
+    dinsos.patch(&person, &etag, json!({"status": "moved_out", "new_head_id": siti})).await.expect(200);
+    let people_named = json!([{"kept_member_id": ayah.0, "merged_member_id": ayah.1}]);
+    let body = json!({"other_id": other, "reason": "Tercatat dua kali", "people": people_named});
+    // Present there and gone here: merged, he would be nowhere.
+    let refused = dinsos.post(&format!("{path}/merge"), body).await.refused(409, "people_contradict");
+    assert!(refused.body["detail"].as_str().unwrap().contains("status"), "{}", refused.text);
+    let body = json!({"other_id": other, "reason": "Tercatat dua kali"});
+    let event = dinsos.post(&format!("{path}/merge"), body).await.expect(201).id();
+    assert_eq!(dinsos.get(&path).await.expect(200).body["status"], "active", "whoever is served stays served");
+
+    // The other family's head, who became `other` by the merge, dies; a child is born.
+    let gone = format!("{path}/members/{}", ayah.1);
+    let etag = dinsos.get(&gone).await.expect(200).etag();
+    dinsos.patch(&gone, &etag, json!({"status": "deceased"})).await.expect(200);
+    let baby = dinsos.post(&format!("{path}/members"), json!({"name": "Bayi", "relation": "child"})).await.expect(201).id();
+    let undone = dinsos.post(&format!("/family-events/{event}/undo"), json!({"reason": "Dua keluarga"})).await.expect(200);
+    assert_eq!(undone.body["arrived_member_ids"], json!([baby]));
+    let back = dinsos.get(&other_path).await.expect(200).body;
+    assert_eq!((back["status"].as_str(), back["head"]["id"].as_str()), (Some("active"), Some(nenek.as_str())));
+    assert_eq!(dinsos.get(&path).await.expect(200).body["inactive_reason"], "not_found");
+
+    // A split that was undone by mistake is done again, with the same card.
+    let leaving = json!([{"member_id": ayah.1, "relation": "other"}, {"member_id": nenek, "relation": "head"}]);
+    let first = dinsos.get(&format!("{path}/members/{siti}")).await.expect(200).id();
+    let split = json!({"members": [{"member_id": first, "relation": "head"}], "new_head_id": baby, "kk_number": "6202970101200077", "reason": "Pisah KK"});
+    for _ in 0..2 {
+        let event = dinsos.post(&format!("{path}/split"), split.clone()).await.expect(201).id();
+        dinsos.post(&format!("/family-events/{event}/undo"), json!({"reason": "Keliru"})).await.expect(200);
+    }
+    dinsos.post(&format!("{other_path}/split"), json!({"members": leaving, "reason": "Semua pergi"})).await.refused(422, "invalid");
 }

@@ -10,7 +10,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{Datelike, NaiveDate, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use utoipa::ToSchema;
@@ -68,7 +68,7 @@ pub struct Contradiction {
     pub kept_member_id: Uuid,
     /// Of the other family.
     pub merged_member_id: Uuid,
-    /// `nik`, `sex` or `birth_date` differ; `nik_twice`: two members would stand with one NIK, not named as one person.
+    /// `nik`, `sex`, `birth_date` or `status` differ; `nik_twice`: two members would stand with one NIK, not named as one person.
     #[schema(example = "nik")]
     pub because: &'static str,
 }
@@ -95,6 +95,10 @@ pub struct Restored {
     pub changes: Vec<Change>,
     /// Fields that somebody changed since, and that stay as they are.
     pub left: Vec<FieldOf>,
+    /// Members who were registered in the family that is kept since, and who stay there.
+    pub arrived: Vec<Uuid>,
+    /// The family that everybody of both is in now.
+    pub homes: HashMap<Uuid, Uuid>,
 }
 
 /// Both families, locked in one order whichever is which, so that two merges wait for each other and never for ever.
@@ -132,6 +136,8 @@ fn contradictions(keys: &KeyRing, kept: &Member, merged: &Member) -> Result<Vec<
     let found = [
         ("nik", differ(nik.as_ref().map(Nik::expose), other_nik.as_ref().map(Nik::expose))),
         ("sex", differ(kept.sex.as_deref(), merged.sex.as_deref())),
+        // The kept one's status stands: whoever is present in one family would be gone from both.
+        ("status", kept.status != merged.status),
         // A slip of a digit or a rounded age is common; five years are not.
         ("birth_date", years.is_some_and(|years| years > 5)),
     ];
@@ -225,6 +231,10 @@ fn move_over(
     let stated = Provenance::stored(&other.provenance);
     let mut by = Chooser::new(Occasion::Merge, Provenance::stored(&kept.provenance), &stated);
     let (mut new, mut away) = (kept.clone(), other.clone());
+    if other.status == FamilyStatus::Active.name() {
+        // Whoever is served stays served.
+        (new.status, new.inactive_reason) = (other.status.clone(), None);
+    }
     new.address = by.choose("address", new.address, other.address.clone());
     let attributes: Attributes = attributes_of(&kept.attributes).chosen(attributes_of(&other.attributes), &mut by);
     new.attributes = json!(attributes);
@@ -405,7 +415,14 @@ pub async fn split(tx: &mut Tx, keys: &KeyRing, wanted: Split) -> Result<Structu
 
 /// Undoes an event on two families. `dissolved` is the family that a split had made: whoever is in it goes back, and it leads
 /// to the one it came from.
-pub async fn restore(tx: &mut Tx, keys: &KeyRing, journal: &Journal, one: Uuid, other: Uuid, dissolved: bool) -> Result<Restored> {
+pub async fn restore(
+    tx: &mut Tx,
+    keys: &KeyRing,
+    journal: &Journal,
+    (one, other): (Uuid, Uuid),
+    dissolved: bool,
+    since: DateTime<Utc>,
+) -> Result<Restored> {
     let found = both(tx, one, Some(other)).await?;
     let mut draft = Draft::of(&found);
     let mut left = Vec::new();
@@ -440,10 +457,16 @@ pub async fn restore(tx: &mut Tx, keys: &KeyRing, journal: &Journal, one: Uuid, 
             status: FamilyStatus::Inactive.name().into(),
             inactive_reason: Some(InactiveReason::Duplicate.name().into()),
             merged_into: Some(one),
+            // The card is free for the family that is split off once more.
+            kk_sealed: None,
+            kk_index: None,
+            kk_mask: None,
             ..family
         };
         draft.families.insert(other, (gone, "merged_away"));
     }
+    let standing = if dissolved { vec![one] } else { vec![one, other] };
+    left.extend(inherit(&mut draft, journal, &standing));
     for id in [one, other] {
         let heads = draft.people_of(id).iter().filter(|member| member.is_present_head()).count();
         if heads > 1 {
@@ -462,6 +485,33 @@ pub async fn restore(tx: &mut Tx, keys: &KeyRing, journal: &Journal, one: Uuid, 
             }
         }
     }
+    let people: Vec<Member> = [one, other].into_iter().flat_map(|id| draft.people_of(id)).collect();
+    let arrived = |member: &&Member| !dissolved && member.beneficiary_id == one && member.created_at > since;
+    let arrived = people.iter().filter(arrived).map(|member| member.id).collect();
+    let homes = people.iter().map(|member| (member.id, member.beneficiary_id)).collect();
     let (changes, _) = draft.write(tx, keys).await?;
-    Ok(Restored { changes, left })
+    Ok(Restored { changes, left, arrived, homes })
+}
+
+/// A family whose head was given another relation since, or died, gets one: whoever was its head before the event, else the
+/// spouse, else the eldest. Without it nobody could ever undo the event. Names the relations that were set.
+fn inherit(draft: &mut Draft, journal: &Journal, families: &[Uuid]) -> Vec<FieldOf> {
+    let mut set = Vec::new();
+    for id in families {
+        let people = draft.people_of(*id);
+        let present = || people.iter().filter(|member| member.place().1 == MemberStatus::Present);
+        if present().next().is_none() || present().any(Member::is_present_head) {
+            continue;
+        }
+        let was_head = |member: &Member| journal.members.iter().any(|image| image.id == member.id && image.was("relation", "head"));
+        let claim = |member: &&Member| {
+            (!was_head(member), member.place().0 != Relation::Spouse, member.birth_date.unwrap_or(NaiveDate::MAX), member.id)
+        };
+        if let Some(heir) = present().min_by_key(claim) {
+            let head = Member { relation: Relation::Head.name().into(), ..heir.clone() };
+            set.push(FieldOf { record_id: head.id, field: "relation".into() });
+            draft.members.insert(head.id, (head, "became_head"));
+        }
+    }
+    set
 }

@@ -74,6 +74,9 @@ pub struct FamilyEventOut {
     pub intervention_ids: Vec<Uuid>,
     /// After an undo: fields that somebody had changed since, and that stayed as they were left.
     pub fields_left: Vec<FieldOf>,
+    /// After the undo of a merge: members who were registered in the kept family since, by people or by releases. They stay there;
+    /// see whose they are.
+    pub arrived_member_ids: Vec<Uuid>,
     /// Why.
     pub reason: String,
     /// Why in spite of what contradicts.
@@ -96,7 +99,8 @@ impl TryFrom<Event> for FamilyEventOut {
     type Error = Error;
 
     fn try_from(row: Event) -> Result<Self> {
-        let Told { people, moved, taken, interventions, left } = serde_json::from_value(row.told).context("what a family event did")?;
+        let Told { people, moved, taken, interventions, left, arrived } =
+            serde_json::from_value(row.told).context("what a family event did")?;
         Ok(FamilyEventOut {
             id: row.id,
             region_code: row.region_code,
@@ -109,6 +113,7 @@ impl TryFrom<Event> for FamilyEventOut {
             fields_taken: taken,
             intervention_ids: interventions,
             fields_left: left,
+            arrived_member_ids: arrived,
             reason: row.reason,
             override_reason: row.override_reason,
             undo_reason: row.undo_reason,
@@ -215,7 +220,7 @@ pub struct MergeCreate {
 /// This family is kept. The other one becomes inactive (`duplicate`) and leads here for ever: its address redirects, and later
 /// releases that name it fill in this one. Field by field the rules of survivorship (`GET /survivorship-rules`) say whose value
 /// stands; aid and ranks follow. Refused with `people_contradict` where people named as one are certainly two (other NIK, other
-/// sex, birth years more than five apart), or one NIK would stand twice. Everything is undone by `POST /family-events/{id}/undo`.
+/// sex, birth years more than five apart, one present and the other not), or one NIK would stand twice. Everything is undone by `POST /family-events/{id}/undo`.
 #[utoipa::path(post, path = "/beneficiaries/{id}/merge")]
 async fn merge(
     access: Access<BeneficiariesWrite>,

@@ -38,6 +38,9 @@ pub struct Told {
     /// Fields that an undo left as somebody had changed them since.
     #[serde(default)]
     pub left: Vec<FieldOf>,
+    /// Members who came since an event that was undone, and stay.
+    #[serde(default)]
+    pub arrived: Vec<Uuid>,
 }
 
 /// What undoing needs.
@@ -117,7 +120,7 @@ pub async fn merge(tx: &mut Tx, keys: &KeyRing, wanted: Merge, decided: Decided)
         moved: done.moved.clone(),
         taken: done.taken.clone(),
         interventions: followed.iter().map(|aid| aid.id).collect(),
-        left: Vec::new(),
+        ..Told::default()
     };
     record(tx, keys, (FamilyEventKind::Merge, (wanted.kept, other)), (told, done, (followed, ranks)), decided).await
 }
@@ -147,7 +150,12 @@ pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: 
     // The cause of a failure may quote what it read: it is dropped.
     let kept: Kept = serde_json::from_slice(&plain).map_err(|_| anyhow::anyhow!("the journal of family event {id} cannot be read"))?;
     let dissolved = kind == FamilyEventKind::Split;
-    let Restored { mut changes, left } = beneficiaries::restore(tx, keys, &kept.families, one, other, dissolved).await?;
+    // Asked before, so that it is told as what it is; and once more when both families are locked.
+    if store::is_overtaken(tx, &old).await? {
+        return Err(Code::LaterEvent.into());
+    }
+    let Restored { mut changes, left, arrived, homes } =
+        beneficiaries::restore(tx, keys, &kept.families, (one, other), dissolved, old.created_at).await?;
     // With both families locked nobody can begin another event on them.
     if store::is_overtaken(tx, &old).await? {
         return Err(Code::LaterEvent.into());
@@ -157,8 +165,12 @@ pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: 
         if dissolved {
             return (aid.beneficiary_id == other).then_some(Follows { family: one, member: aid.member_id });
         }
-        let back = before.get(&aid.id).filter(|_| aid.beneficiary_id == one)?;
-        Some(Follows { family: back.family, member: back.member })
+        if let Some(back) = before.get(&aid.id).filter(|_| aid.beneficiary_id == one) {
+            return Some(Follows { family: back.family, member: back.member });
+        }
+        // What was planned since for somebody goes where they go.
+        let home = aid.member_id.and_then(|member| homes.get(&member).copied())?;
+        (home != aid.beneficiary_id).then_some(Follows { family: home, member: aid.member_id })
     };
     let (_, followed) = interventions::follow(tx, &[one, other], to).await?;
     changes.extend(followed);
@@ -168,7 +180,7 @@ pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: 
         datasets::move_ranks(tx, one, other, Some(&kept.ranks)).await?;
     }
     let mut told: Told = serde_json::from_value(old.told.clone()).context("what a family event did")?;
-    told.left = left;
+    (told.left, told.arrived) = (left, arrived);
     let wanted = Event { state: state.name().into(), told: json!(told), undo_reason: Some(reason), undone_by: Some(by), ..old.clone() };
     let new = store::update(tx, &wanted).await?;
     changes.push(Change::turned("undone", &old, &new));

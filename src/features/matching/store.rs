@@ -31,8 +31,8 @@ pub use review::{
     hold_decisions, insert_decision, needs_two, pairs, pairs_of, update_decision,
 };
 pub use twins::{
-    FoundTwins, TWINS, Twins, WantedTwins, dequeue, find_twins, find_twins_to_change, list_twins, lock_village, next_village, queued,
-    record, turn_twins,
+    FoundTwins, TWINS, Twins, WantedTwins, dequeue, find_twins, find_twins_to_change, list_twins, lock_village, next_village,
+    open_partners, queued, record, turn_twins,
 };
 
 /// Their name in the feed.

@@ -7,6 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use uuid::Uuid;
@@ -24,6 +25,8 @@ use crate::platform::ids::{Level, RegionCode, new_id};
 
 /// Members of one village that are compared in one transaction.
 const AT_A_TIME: i64 = 500;
+/// For how long a village that failed is set aside.
+const ASIDE: Duration = Duration::from_secs(600);
 
 /// The shipped model was estimated between a list and a registry, where nineteen of twenty are found. Of those who are new on a
 /// list one in ten may be on it already: in bits, the odds of 19 to 1 over those of 1 to 9.
@@ -45,51 +48,79 @@ fn shipped() -> Result<&'static (Engine, Model)> {
 
 /// Works the queue off, and again whenever somebody is queued, until told to stop.
 pub async fn run(services: Arc<Services>, mut stop: tokio::sync::watch::Receiver<bool>) {
+    // A village that cannot be compared (a record that does not open, say) must not keep the others waiting.
+    let mut aside: Vec<String> = Vec::new();
+    let mut since = Instant::now();
     loop {
-        match compare_queued(&services).await {
-            Ok(0) => {}
-            Ok(_) if !*stop.borrow() => continue,
-            Ok(_) => return,
+        if since.elapsed() > ASIDE {
+            aside.clear();
+            since = Instant::now();
+        }
+        match next(&services, &aside).await {
+            Ok(None) => {}
+            Ok(Some(village)) => match compare_in(&services, &village).await {
+                Ok(0) => {}
+                Ok(_) if !*stop.borrow() => continue,
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::warn!(%error, village, "members wait to be compared");
+                    aside.push(village);
+                }
+            },
             Err(error) => tracing::warn!(%error, "members wait to be compared"),
         }
         tokio::select! {
-            () = tokio::time::sleep(std::time::Duration::from_secs(1)) => {}
+            () = tokio::time::sleep(Duration::from_secs(1)) => {}
             _ = stop.changed() => return,
         }
     }
 }
 
-/// Compares those who wait in one village; gives how many. None wait, or somebody else is at it: 0.
+async fn next(services: &Services, aside: &[String]) -> Result<Option<String>> {
+    store::next_village(&services.read_as_system().await?, aside).await
+}
+
+/// Compares those who wait in the next village; gives how many. None wait, or somebody else is at it: 0.
 pub async fn compare_queued(services: &Services) -> Result<usize> {
-    let Some(village) = store::next_village(&services.read_as_system().await?).await? else { return Ok(0) };
-    let region = RegionCode::stored(&village);
+    match next(services, &[]).await? {
+        Some(village) => compare_in(services, &village).await,
+        None => Ok(0),
+    }
+}
+
+async fn compare_in(services: &Services, village: &str) -> Result<usize> {
+    let region = RegionCode::stored(village);
     // Whom they are compared with lies anywhere in the regency.
     let mut tx = services.write_as_system(region.at(Level::Regency)).await?;
-    if !store::lock_village(&tx, &village).await? {
+    if !store::lock_village(&tx, village).await? {
         return Ok(0);
     }
-    let waiting = store::queued(&tx, &village, AT_A_TIME).await?;
+    let waiting = store::queued(&tx, village, AT_A_TIME).await?;
     let ids: Vec<Uuid> = waiting.iter().map(|(id, _)| *id).collect();
     let others = beneficiaries::members_near(&tx, &services.keys, &region, &ids).await?;
+    let partners = store::open_partners(&tx, &ids).await?;
     let found = tokio::task::spawn_blocking({
         let ids: HashSet<Uuid> = ids.iter().copied().collect();
-        move || compare(others, &ids)
+        move || compare(others, &ids, &partners)
     })
     .await
     .context("comparing")??;
     let (_, model) = shipped()?;
     let changes = store::record(&mut tx, &ids, &found, &model.version).await?;
-    store::dequeue(&mut tx, &waiting).await?;
+    let compared = store::dequeue(&mut tx, &waiting).await?;
     // Who was compared and is nobody else leaves the queue, which is no change of a record.
     if changes.is_empty() {
         tx.commit_untold().await?
     } else {
         tx.commit_all(changes).await?
     }
-    Ok(waiting.len())
+    Ok(compared)
 }
 
-fn compare(near: Vec<beneficiaries::MatchedMember>, queued: &HashSet<Uuid>) -> Result<Vec<FoundTwins>> {
+/// A pair is asked for from both sides: a rival of the one need not be a rival of the other, and what was found from the one
+/// side must not go because only the other was asked again.
+fn compare(near: Vec<beneficiaries::MatchedMember>, queued: &HashSet<Uuid>, partners: &[Uuid]) -> Result<Vec<FoundTwins>> {
+    let asking: HashSet<Uuid> = queued.iter().chain(partners).copied().collect();
     let (engine, model) = shipped()?;
     let mut intake = Intake::new(&engine.layout);
     near.iter().for_each(|member| intake.member(member));
@@ -97,10 +128,10 @@ fn compare(near: Vec<beneficiaries::MatchedMember>, queued: &HashSet<Uuid>) -> R
     let index = Index::new(engine, model.clone(), register).context("the shipped model is of another profile")?;
     let mut found: HashMap<(Uuid, Uuid), FoundTwins> = HashMap::new();
     for (row, person) in (0u32..).zip(&people) {
-        let Some(id) = person.side.member().filter(|id| queued.contains(id)) else { continue };
+        let Some(id) = person.side.member().filter(|id| asking.contains(id)) else { continue };
         for candidate in index.candidates_of(row) {
             let Some(other) = usize::try_from(candidate.pair.right).ok().and_then(|at| people.get(at)) else { continue };
-            let Some(other_id) = other.side.member() else { continue };
+            let Some(other_id) = other.side.member().filter(|other| queued.contains(&id) || queued.contains(other)) else { continue };
             let ((one_id, one), other_id) = if id < other_id { ((id, person), other_id) } else { ((other_id, other), id) };
             let terms = jobs::told(&engine.explain(model, &candidate.pair));
             let twins = FoundTwins {

@@ -65,6 +65,11 @@ pub(super) fn fields_of_member(keys: &KeyRing, member: &Member) -> Result<Map<St
 }
 
 impl Image {
+    /// Whether a field was this before the event.
+    pub(super) fn was(&self, field: &str, value: &str) -> bool {
+        self.before.get(field).and_then(Value::as_str) == Some(value)
+    }
+
     /// The fields that differ; none where nothing does. One that is absent is unknown.
     pub(super) fn of(id: Uuid, before: Map<String, Value>, after: Map<String, Value>) -> Option<Image> {
         let mut image = Image { id, before: Map::new(), after: Map::new() };

@@ -173,6 +173,9 @@ async fn known(tx: &Tx, families: &[(ImportFamily, HashMap<Uuid, Number>)]) -> R
         .for_update()
         .load(&mut tx.on())
         .await?;
+    if found.iter().any(|family| family.merged_into.is_some()) {
+        return Err(anyhow::anyhow!("a family was merged while a batch that names it was made ready").into());
+    }
     let people: Vec<Member> = members::table
         .inner_join(beneficiaries::table)
         .filter(tx.scope().within(beneficiaries::region_code))

@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -88,14 +88,17 @@ pub async fn members_to_match(db: &impl Scoped, keys: &KeyRing, after: Option<Uu
 pub async fn members_near(tx: &Tx, keys: &KeyRing, village: &RegionCode, of: &[Uuid]) -> Result<Vec<MatchedMember>> {
     let alike: Vec<Named> = diesel::sql_query(
         // Row by row through the indexes, like the look for double NIKs.
-        "SELECT DISTINCT near.id FROM members m
+        "SELECT near.id FROM members m
           CROSS JOIN LATERAL (
             SELECT id FROM members WHERE nik_index = m.nik_index
             UNION ALL
             SELECT id FROM members WHERE birth_date = m.birth_date AND left(lower(name), 1) = left(lower(m.name), 1) OFFSET 0) near
-          WHERE m.id = ANY($1)",
+          WHERE m.id = ANY($1)
+         UNION
+         SELECT m.id FROM beneficiaries b JOIN members m ON m.beneficiary_id = b.id WHERE b.region_code = $2",
     )
     .bind::<Array<SqlUuid>, _>(of)
+    .bind::<Text, _>(village.as_str())
     .load(&mut tx.on())
     .await?;
     let alike: Vec<Uuid> = alike.into_iter().map(|row| row.id).collect();
@@ -103,7 +106,7 @@ pub async fn members_near(tx: &Tx, keys: &KeyRing, village: &RegionCode, of: &[U
         .inner_join(beneficiaries::table)
         .filter(tx.scope().within(beneficiaries::region_code))
         .filter(members::status.ne("merged"))
-        .filter(beneficiaries::region_code.eq(village.as_str()).or(members::id.eq_any(alike)))
+        .filter(members::id.eq_any(alike))
         .select((Member::as_select(), Family::as_select()))
         .order(members::id)
         .load(&mut tx.on())

@@ -104,7 +104,7 @@ pub struct Ranked {
     pub percentiles: Vec<Option<i16>>,
 }
 
-/// Ranks families. The newest release that ranks a family is its current rank, in whatever order releases arrive: by the
+/// Ranks families; one that the release has twice, because two were merged, by the poorer rank. The newest release that ranks a family is its current rank, in whatever order releases arrive: by the
 /// day their statements are of, then by the day they were handed over.
 pub async fn insert_ranks(tx: &mut Tx, release: &Release, ranked: &Ranked) -> Result<()> {
     if ranked.families.is_empty() {
@@ -123,9 +123,10 @@ pub async fn insert_ranks(tx: &mut Tx, release: &Release, ranked: &Ranked) -> Re
     .await?;
     diesel::sql_query(
         "INSERT INTO welfare_ranks (release_id, beneficiary_id, decile, percentile, current)
-         SELECT $1, n.beneficiary_id, n.decile, n.percentile,
+         SELECT DISTINCT ON (n.beneficiary_id) $1, n.beneficiary_id, n.decile, n.percentile,
                 NOT EXISTS (SELECT 1 FROM welfare_ranks w WHERE w.beneficiary_id = n.beneficiary_id AND w.current)
            FROM unnest($2, $3, $4) AS n (beneficiary_id, decile, percentile)
+          ORDER BY n.beneficiary_id, n.decile, n.percentile NULLS LAST
          ON CONFLICT (release_id, beneficiary_id) DO NOTHING",
     )
     .bind::<SqlUuid, _>(release.id)

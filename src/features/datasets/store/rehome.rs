@@ -20,8 +20,15 @@ struct Ranked {
 /// leads elsewhere by then. Taken before the families themselves are locked, as an import does.
 pub async fn lock_sources(tx: &Tx, families: &[Uuid]) -> Result<()> {
     diesel::sql_query(
-        "SELECT id FROM datasets WHERE id IN (SELECT dataset_id FROM source_families WHERE beneficiary_id = ANY($1)
-                UNION SELECT s.dataset_id FROM source_people s JOIN members m ON m.id = s.member_id WHERE m.beneficiary_id = ANY($1))
+        // With the records that lead to these families: their keys are followed too.
+        "WITH RECURSIVE led AS (
+            SELECT id FROM beneficiaries WHERE id = ANY($1) UNION SELECT b.id FROM led JOIN beneficiaries b ON b.merged_into = led.id),
+         folk AS (
+            SELECT m.id FROM led JOIN members m ON m.beneficiary_id = led.id
+            UNION SELECT m.id FROM folk JOIN members m ON m.merged_into = folk.id)
+         SELECT id FROM datasets WHERE id IN (
+            SELECT s.dataset_id FROM led JOIN source_families s ON s.beneficiary_id = led.id
+            UNION SELECT s.dataset_id FROM folk JOIN source_people s ON s.member_id = folk.id)
           ORDER BY id FOR NO KEY UPDATE",
     )
     .bind::<Array<SqlUuid>, _>(families)

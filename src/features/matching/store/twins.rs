@@ -74,8 +74,15 @@ impl Tracked for Twins {
 }
 
 /// The village in which somebody was queued last: what people do now goes before what an import left.
-pub async fn next_village(db: &impl Scoped) -> Result<Option<String>> {
-    Ok(match_queue::table.select(match_queue::region_code).order(match_queue::queued_at.desc()).first(&mut db.on()).await.optional()?)
+/// `except` are set aside.
+pub async fn next_village(db: &impl Scoped, except: &[String]) -> Result<Option<String>> {
+    Ok(match_queue::table
+        .select(match_queue::region_code)
+        .filter(match_queue::region_code.ne_all(except))
+        .order(match_queue::queued_at.desc())
+        .first(&mut db.on())
+        .await
+        .optional()?)
 }
 
 #[derive(QueryableByName)]
@@ -104,16 +111,29 @@ pub async fn queued(tx: &Tx, village: &str, limit: i64) -> Result<Vec<(Uuid, Dat
         .await?)
 }
 
-/// Takes them off the queue, but for those who changed again meanwhile.
-pub async fn dequeue(tx: &mut Tx, done: &[(Uuid, DateTime<Utc>)]) -> Result<()> {
-    diesel::sql_query(
-        "DELETE FROM match_queue q USING unnest($1, $2) AS n (member_id, queued_at) WHERE q.member_id = n.member_id AND q.queued_at = n.queued_at",
+/// Takes them off the queue, but for those who changed again meanwhile or are being written right now: whoever writes is never
+/// waited for. Gives how many.
+pub async fn dequeue(tx: &mut Tx, done: &[(Uuid, DateTime<Utc>)]) -> Result<usize> {
+    Ok(diesel::sql_query(
+        "DELETE FROM match_queue WHERE member_id IN (
+            SELECT q.member_id FROM match_queue q JOIN unnest($1, $2) AS n (member_id, queued_at)
+                ON q.member_id = n.member_id AND q.queued_at = n.queued_at FOR UPDATE OF q SKIP LOCKED)",
     )
     .bind::<Array<SqlUuid>, _>(done.iter().map(|(id, _)| *id).collect::<Vec<_>>())
     .bind::<Array<diesel::sql_types::Timestamptz>, _>(done.iter().map(|(_, at)| *at).collect::<Vec<_>>())
     .execute(&mut tx.on())
-    .await?;
-    Ok(())
+    .await?)
+}
+
+/// With whom these members are thought to be one.
+pub async fn open_partners(tx: &Tx, of: &[Uuid]) -> Result<Vec<Uuid>> {
+    let pairs: Vec<(Uuid, Uuid)> = possible_duplicates::table
+        .filter(possible_duplicates::state.eq(TwinState::Open.name()))
+        .filter(possible_duplicates::one_id.eq_any(of).or(possible_duplicates::other_id.eq_any(of)))
+        .select((possible_duplicates::one_id, possible_duplicates::other_id))
+        .load(&mut tx.on())
+        .await?;
+    Ok(pairs.into_iter().flat_map(|(one, other)| [one, other]).collect())
 }
 
 /// What comparing found of two members.
