@@ -5,7 +5,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
-use super::super::model::survivorship::{self, Provenance, SurvivorshipRule};
+use super::super::model::survivorship::{self, Provenance, SurvivorshipRule, Tie};
 use super::super::provenance::{facts_of_family, facts_of_member};
 use super::super::store::{self, Family};
 use crate::mount;
@@ -90,9 +90,13 @@ pub struct FieldRule {
     /// The field; `attributes` stands for each of them.
     #[schema(example = "occupation")]
     pub field: String,
-    /// How its value is chosen.
-    #[serde(flatten)]
-    pub rule: SurvivorshipRule,
+    /// Sources whose statement goes before others', the strongest first: `verified`, `officer`, or the code of a dataset. All others
+    /// rank alike, behind them.
+    pub prefer: Vec<String>,
+    /// Between sources of one rank.
+    pub tie: Tie,
+    /// Whether a release only fills the field in and never replaces it.
+    pub held: bool,
 }
 
 /// The rules of survivorship.
@@ -108,6 +112,11 @@ pub struct SurvivorshipOut {
 /// a known one; a field without a rule here (village, relation, status) is changed by people alone.
 #[utoipa::path(get, path = "/survivorship-rules")]
 async fn survivorship_rules(_access: Access<BeneficiariesRead>) -> Result<Item<SurvivorshipOut>> {
-    let rules = survivorship::rules().iter().map(|(field, rule)| FieldRule { field: field.clone(), rule: rule.clone() });
+    let rules = survivorship::rules().iter().map(|(field, SurvivorshipRule { prefer, tie, held })| FieldRule {
+        field: field.clone(),
+        prefer: prefer.clone(),
+        tie: *tie,
+        held: *held,
+    });
     Ok(Item(SurvivorshipOut { rules: rules.collect() }))
 }

@@ -7,7 +7,6 @@ use std::sync::LazyLock;
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use utoipa::ToSchema;
 use uuid::Uuid;
 
 use crate::platform::wire::words;
@@ -23,7 +22,7 @@ words! {
 }
 
 /// How a field's value is chosen where several are stated.
-#[derive(Debug, Clone, Deserialize, Serialize, ToSchema)]
+#[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SurvivorshipRule {
     /// Sources whose statement goes before others', the strongest first: `verified`, `officer`, or the code of a dataset.
