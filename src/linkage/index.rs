@@ -16,7 +16,7 @@ use super::run::{Engine, Pair, Zone};
 #[derive(Debug)]
 pub struct Index<'e> {
     engine: &'e Engine,
-    model: Model,
+    model: &'e Model,
     register: Register,
     keys: Keys,
 }
@@ -34,7 +34,7 @@ pub struct Candidate {
 
 impl<'e> Index<'e> {
     /// An index over a register, scored by a model. `None` when the model was made for another profile.
-    pub fn new(engine: &'e Engine, model: Model, mut register: Register) -> Option<Self> {
+    pub fn new(engine: &'e Engine, model: &'e Model, mut register: Register) -> Option<Self> {
         if !model.fits(&engine.scheme) {
             return None;
         }
@@ -53,7 +53,7 @@ impl<'e> Index<'e> {
 
     /// The model it scores with.
     pub fn model(&self) -> &Model {
-        &self.model
+        self.model
     }
 
     fn one(&self, id: &str, values: &[&str]) -> Register {
@@ -90,14 +90,14 @@ impl<'e> Index<'e> {
                 continue;
             }
             let pattern = engine.pattern(one, row, &self.register, right);
-            let weight = engine.evidence(&self.model, pattern);
+            let weight = engine.evidence(self.model, pattern);
             if weight > assign::FLOOR {
                 let place = u32::try_from(patterns.len()).unwrap_or(u32::MAX);
                 patterns.push(pattern);
                 claims.push(Claim { left: 0, right, pair: patterns.len() - 1, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
-        assign::compete(&mut claims, |_, _| true, |a, b| engine.one_person(&self.model, &self.register, a, b));
+        assign::compete(&mut claims, |_, _| true, |a, b| engine.one_person(self.model, &self.register, a, b));
         let mut out: Vec<Candidate> = Vec::new();
         for (claim, pattern) in claims.iter().zip(patterns) {
             let weight = self.model.calibration.apply(claim.settled());

@@ -196,7 +196,7 @@ fn a_kept_model_scores_as_it_did_also_one_by_one() {
 
     // Half of the register is there from the start, half comes later.
     let (early, late) = right.split_at(right.len() / 2);
-    let mut index = Index::new(&engine, kept, load(&engine, early)).unwrap();
+    let mut index = Index::new(&engine, &kept, load(&engine, early)).unwrap();
     for (id, values) in late {
         index.insert(id, &values.iter().map(String::as_str).collect::<Vec<_>>());
     }

@@ -286,10 +286,9 @@ fn large_text(rows: usize, card: impl Fn(usize) -> usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-/// What docs/OPERATIONS.md promises. Takes minutes, and means something of a release build only:
-/// `ENTAS_TEST_PROGRAM=target/release/entas cargo nextest run --run-ignored only -E 'test(largest_files)' --no-capture`
+/// What docs/OPERATIONS.md promises. Takes minutes, and means something of a release build only: `make bench-files` runs it.
 #[actix_web::test]
-#[ignore = "minutes; measures the program that is released"]
+#[ignore = "make bench-files: minutes, and needs the program that is released"]
 async fn the_largest_files_are_read_in_bounded_memory() {
     let world = World::new().await;
     let coordinator = world.role(Role::Coordinator);

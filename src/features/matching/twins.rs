@@ -133,7 +133,7 @@ fn compare(near: Vec<beneficiaries::MatchedMember>, queued: &HashSet<Uuid>, part
     let mut intake = Intake::new(&engine.layout);
     near.iter().for_each(|member| intake.member(member));
     let people::People { people, register } = intake.into_people();
-    let index = Index::new(engine, model.clone(), register).context("the shipped model is of another profile")?;
+    let index = Index::new(engine, model, register).context("the shipped model is of another profile")?;
     let mut found: HashMap<(Uuid, Uuid), FoundTwins> = HashMap::new();
     for (row, person) in (0u32..).zip(&people) {
         let Some(id) = person.side.member().filter(|id| asking.contains(id)) else { continue };

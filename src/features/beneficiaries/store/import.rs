@@ -13,7 +13,7 @@ use chrono::{NaiveDate, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
-use serde_json::json;
+use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::super::model::survivorship::{Chooser, Occasion, Origin, Provenance};
@@ -197,6 +197,8 @@ async fn known(tx: &Tx, families: &[(ImportFamily, HashMap<Uuid, Number>)]) -> R
 struct Work {
     /// Where everything of this batch comes from.
     stated: Provenance,
+    /// The same as it is stored, made once for all rows.
+    stored: Value,
     new_families: Vec<Family>,
     changed_families: HashMap<Uuid, Family>,
     new_members: Vec<Member>,
@@ -209,6 +211,7 @@ struct Work {
 impl Work {
     fn of(stated: Provenance) -> Work {
         Work {
+            stored: stated.to_store(),
             stated,
             new_families: Vec::new(),
             changed_families: HashMap::new(),
@@ -252,16 +255,12 @@ impl Work {
             let Some(member) = household.get_mut(&person.id).or(elsewhere) else { continue };
             if self.filled_in(member, &region, person, number) {
                 changed += 1;
-                // Somebody whom this very batch registered is written once, as they are now.
-                match self.new_members.iter_mut().find(|new| new.id == member.id) {
-                    Some(new) => *new = member.clone(),
-                    None => drop(self.changed_members.insert(member.id, member.clone())),
-                }
+                self.changed_members.insert(member.id, member.clone());
             }
         }
         let persons: Vec<_> = household.values().chain(&added).map(Member::person).collect();
         let (address, merged, provenance) = match &old {
-            None => (address, attributes, self.stated.to_store()),
+            None => (address, attributes, self.stored.clone()),
             Some(old) => {
                 let mut chooser = Chooser::new(Occasion::Release, Provenance::stored(&old.provenance), &self.stated);
                 let address = chooser.choose("address", old.address.clone(), address);
@@ -354,7 +353,7 @@ impl Work {
             status: MemberStatus::Present.name().into(),
             warnings: warning_words(warnings),
             merged_into: None,
-            provenance: self.stated.to_store(),
+            provenance: self.stored.clone(),
             version: 1,
             created_at: now,
             updated_at: now,
@@ -407,14 +406,14 @@ impl Work {
     }
 
     async fn write(self, tx: &mut Tx) -> Result<ImportCounts> {
-        let Work { stated, new_families, changed_families, new_members, changed_members, entries, regions: _, mut counts } = self;
-        let stated = stated.to_store();
+        let Work { stated: _, stored, new_families, changed_families, new_members, changed_members, entries, regions: _, mut counts } =
+            self;
         (counts.families_new, counts.families_known) = (new_families.len(), changed_families.len());
         (counts.people_new, counts.people_changed) = (new_members.len(), changed_members.len());
         let own: Vec<Uuid> = new_members.iter().chain(changed_members.values()).map(|member| member.id).collect();
-        insert_families(tx, new_families, &stated).await?;
+        insert_families(tx, new_families, &stored).await?;
         update_families(tx, changed_families.into_values().collect()).await?;
-        insert_people(tx, new_members, &stated).await?;
+        insert_people(tx, new_members, &stored).await?;
         update_people(tx, changed_members.into_values().collect()).await?;
         counts.changes.extend(flag_duplicates(tx, entries, &own).await?);
         Ok(counts)
