@@ -79,6 +79,15 @@ diesel::table! {
 }
 
 diesel::table! {
+    assigned_families (village_result_id, beneficiary_id) {
+        village_result_id -> Uuid,
+        beneficiary_id -> Uuid,
+        campaign_id -> Uuid,
+        region_code -> Text,
+    }
+}
+
+diesel::table! {
     assignments (id) {
         id -> Uuid,
         actor_id -> Uuid,
@@ -87,6 +96,21 @@ diesel::table! {
         agency_id -> Nullable<Uuid>,
         valid_from -> Date,
         valid_to -> Nullable<Date>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    attachments (id) {
+        id -> Uuid,
+        region_code -> Text,
+        purpose -> Text,
+        media_type -> Text,
+        bytes -> Int8,
+        sha256 -> Bytea,
+        uploaded_by -> Uuid,
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
@@ -114,6 +138,18 @@ diesel::table! {
 }
 
 diesel::table! {
+    campaign_subdistricts (campaign_id, region_code) {
+        campaign_id -> Uuid,
+        region_code -> Text,
+        place -> Int2,
+        starts_on -> Date,
+        finalise_by -> Date,
+        forward_by -> Date,
+        accept_by -> Date,
+    }
+}
+
+diesel::table! {
     changes (id) {
         id -> Uuid,
         xid -> Int8,
@@ -127,6 +163,22 @@ diesel::table! {
         fields -> Jsonb,
         reason -> Nullable<Text>,
         request_id -> Nullable<Uuid>,
+    }
+}
+
+diesel::table! {
+    criteria_sets (id) {
+        id -> Uuid,
+        region_code -> Text,
+        code -> Text,
+        edition -> Int4,
+        name -> Text,
+        legal_basis -> Nullable<Text>,
+        threshold -> Int2,
+        criteria -> Jsonb,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -333,6 +385,20 @@ diesel::table! {
 }
 
 diesel::table! {
+    meeting_verdicts (village_result_id, subject_id) {
+        village_result_id -> Uuid,
+        subject_id -> Uuid,
+        subject -> Text,
+        region_code -> Text,
+        eligibility -> Text,
+        confirmed -> Bool,
+        reason -> Nullable<Text>,
+        recorded_by -> Uuid,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     members (id) {
         id -> Uuid,
         beneficiary_id -> Uuid,
@@ -354,6 +420,29 @@ diesel::table! {
         updated_at -> Timestamptz,
         merged_into -> Nullable<Uuid>,
         provenance -> Jsonb,
+    }
+}
+
+diesel::table! {
+    objections (id) {
+        id -> Uuid,
+        village_result_id -> Uuid,
+        region_code -> Text,
+        kind -> Text,
+        beneficiary_id -> Nullable<Uuid>,
+        proposal_id -> Nullable<Uuid>,
+        statement -> Text,
+        objector_sealed -> Nullable<Bytea>,
+        state -> Text,
+        decide_by -> Date,
+        outcome -> Nullable<Text>,
+        filed_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
+        attachment_ids -> Array<Nullable<Uuid>>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
     }
 }
 
@@ -396,6 +485,33 @@ diesel::table! {
         strategy -> Text,
         program_group -> Nullable<Text>,
         sector -> Text,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    proposals (id) {
+        id -> Uuid,
+        village_result_id -> Uuid,
+        campaign_id -> Uuid,
+        region_code -> Text,
+        state -> Text,
+        entry_sealed -> Nullable<Bytea>,
+        told -> Jsonb,
+        head_name -> Text,
+        people -> Int2,
+        eligibility -> Text,
+        answers -> Jsonb,
+        criteria_met -> Int2,
+        candidates -> Jsonb,
+        reviewed_reason -> Nullable<Text>,
+        beneficiary_id -> Nullable<Uuid>,
+        attachment_ids -> Array<Nullable<Uuid>>,
+        note -> Nullable<Text>,
+        digest -> Bytea,
+        recorded_by -> Uuid,
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
@@ -546,6 +662,142 @@ diesel::table! {
 }
 
 diesel::table! {
+    target_list_entries (target_list_id, beneficiary_id) {
+        target_list_id -> Uuid,
+        beneficiary_id -> Uuid,
+        region_code -> Text,
+        included -> Bool,
+        change -> Text,
+        reason -> Text,
+        eligibility -> Nullable<Text>,
+        village_result_id -> Nullable<Uuid>,
+        visit_id -> Nullable<Uuid>,
+        proposal_id -> Nullable<Uuid>,
+        decile -> Nullable<Int2>,
+        head_name -> Nullable<Text>,
+        head_nik_mask -> Nullable<Text>,
+        kk_mask -> Nullable<Text>,
+        address -> Nullable<Text>,
+        people -> Int2,
+    }
+}
+
+diesel::table! {
+    target_lists (id) {
+        id -> Uuid,
+        region_code -> Text,
+        number -> Int4,
+        title -> Text,
+        state -> Text,
+        rules -> Jsonb,
+        supersedes_id -> Nullable<Uuid>,
+        job_id -> Nullable<Uuid>,
+        families -> Int4,
+        people -> Int4,
+        added -> Int4,
+        removed -> Int4,
+        unchanged -> Int4,
+        note -> Nullable<Text>,
+        sk_number -> Nullable<Text>,
+        sk_date -> Nullable<Date>,
+        signatory_name -> Nullable<Text>,
+        signatory_title -> Nullable<Text>,
+        decree_id -> Nullable<Uuid>,
+        digest -> Nullable<Bytea>,
+        submitted_at -> Nullable<Timestamptz>,
+        decreed_at -> Nullable<Timestamptz>,
+        decreed_by -> Nullable<Uuid>,
+        superseded_at -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    verification_campaigns (id) {
+        id -> Uuid,
+        region_code -> Text,
+        name -> Text,
+        lead_agency_id -> Uuid,
+        release_id -> Nullable<Uuid>,
+        target_list_id -> Nullable<Uuid>,
+        criteria_set_id -> Uuid,
+        state -> Text,
+        job_id -> Nullable<Uuid>,
+        opened_at -> Nullable<Timestamptz>,
+        closed_at -> Nullable<Timestamptz>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    village_results (id) {
+        id -> Uuid,
+        campaign_id -> Uuid,
+        region_code -> Text,
+        state -> Text,
+        meeting_kind -> Nullable<Text>,
+        meeting_number -> Nullable<Text>,
+        meeting_on -> Nullable<Date>,
+        meeting_attendants -> Nullable<Int4>,
+        meeting_chair -> Nullable<Text>,
+        minutes_id -> Nullable<Uuid>,
+        posted_from -> Nullable<Date>,
+        posted_until -> Nullable<Date>,
+        finalised_at -> Nullable<Timestamptz>,
+        finalised_by -> Nullable<Uuid>,
+        forwarded_at -> Nullable<Timestamptz>,
+        forwarded_by -> Nullable<Uuid>,
+        forward_letter -> Nullable<Text>,
+        accepted_at -> Nullable<Timestamptz>,
+        accepted_by -> Nullable<Uuid>,
+        returned_at -> Nullable<Timestamptz>,
+        returned_by -> Nullable<Uuid>,
+        note -> Nullable<Text>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
+    visits (id) {
+        id -> Uuid,
+        village_result_id -> Uuid,
+        beneficiary_id -> Uuid,
+        campaign_id -> Uuid,
+        region_code -> Text,
+        state -> Text,
+        based_on_id -> Nullable<Uuid>,
+        visited_at -> Timestamptz,
+        clock_skew_seconds -> Int4,
+        recorded_by -> Uuid,
+        officer_name -> Nullable<Text>,
+        presence -> Text,
+        eligibility -> Text,
+        informant -> Nullable<Text>,
+        latitude -> Nullable<Float8>,
+        longitude -> Nullable<Float8>,
+        accuracy_m -> Nullable<Int4>,
+        answers -> Jsonb,
+        criteria_met -> Int2,
+        attributes -> Jsonb,
+        people -> Jsonb,
+        corrections -> Jsonb,
+        corrections_sealed -> Nullable<Bytea>,
+        note -> Nullable<Text>,
+        attachment_ids -> Array<Nullable<Uuid>>,
+        digest -> Bytea,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+    }
+}
+
+diesel::table! {
     welfare_ranks (release_id, beneficiary_id) {
         release_id -> Uuid,
         beneficiary_id -> Uuid,
@@ -561,12 +813,21 @@ diesel::joinable!(activities -> action_plans (action_plan_id));
 diesel::joinable!(activities -> programs (program_id));
 diesel::joinable!(actors -> regions (region_code));
 diesel::joinable!(agencies -> regions (region_code));
+diesel::joinable!(assigned_families -> beneficiaries (beneficiary_id));
+diesel::joinable!(assigned_families -> regions (region_code));
+diesel::joinable!(assigned_families -> verification_campaigns (campaign_id));
+diesel::joinable!(assigned_families -> village_results (village_result_id));
 diesel::joinable!(assignments -> actors (actor_id));
 diesel::joinable!(assignments -> agencies (agency_id));
 diesel::joinable!(assignments -> regions (region_code));
+diesel::joinable!(attachments -> actors (uploaded_by));
+diesel::joinable!(attachments -> regions (region_code));
 diesel::joinable!(beneficiaries -> regions (region_code));
+diesel::joinable!(campaign_subdistricts -> regions (region_code));
+diesel::joinable!(campaign_subdistricts -> verification_campaigns (campaign_id));
 diesel::joinable!(changes -> actors (actor_id));
 diesel::joinable!(changes -> regions (region_code));
+diesel::joinable!(criteria_sets -> regions (region_code));
 diesel::joinable!(datasets -> regions (region_code));
 diesel::joinable!(family_events -> regions (region_code));
 diesel::joinable!(idempotency_keys -> actors (actor_id));
@@ -588,11 +849,23 @@ diesel::joinable!(match_samples -> matching_runs (run_id));
 diesel::joinable!(match_samples -> regions (region_code));
 diesel::joinable!(matching_runs -> jobs (job_id));
 diesel::joinable!(matching_runs -> regions (region_code));
+diesel::joinable!(meeting_verdicts -> actors (recorded_by));
+diesel::joinable!(meeting_verdicts -> regions (region_code));
+diesel::joinable!(meeting_verdicts -> village_results (village_result_id));
 diesel::joinable!(members -> beneficiaries (beneficiary_id));
+diesel::joinable!(objections -> beneficiaries (beneficiary_id));
+diesel::joinable!(objections -> proposals (proposal_id));
+diesel::joinable!(objections -> regions (region_code));
+diesel::joinable!(objections -> village_results (village_result_id));
 diesel::joinable!(populations -> regions (region_code));
 diesel::joinable!(possible_duplicates -> actors (dismissed_by));
 diesel::joinable!(possible_duplicates -> regions (region_code));
 diesel::joinable!(programs -> regions (region_code));
+diesel::joinable!(proposals -> actors (recorded_by));
+diesel::joinable!(proposals -> beneficiaries (beneficiary_id));
+diesel::joinable!(proposals -> regions (region_code));
+diesel::joinable!(proposals -> verification_campaigns (campaign_id));
+diesel::joinable!(proposals -> village_results (village_result_id));
 diesel::joinable!(reads -> actors (actor_id));
 diesel::joinable!(refresh_tokens -> sessions (session_id));
 diesel::joinable!(rejected_rows -> releases (release_id));
@@ -605,6 +878,28 @@ diesel::joinable!(source_families -> beneficiaries (beneficiary_id));
 diesel::joinable!(source_people -> members (member_id));
 diesel::joinable!(statements -> regions (region_code));
 diesel::joinable!(statements -> releases (release_id));
+diesel::joinable!(target_list_entries -> beneficiaries (beneficiary_id));
+diesel::joinable!(target_list_entries -> proposals (proposal_id));
+diesel::joinable!(target_list_entries -> regions (region_code));
+diesel::joinable!(target_list_entries -> target_lists (target_list_id));
+diesel::joinable!(target_list_entries -> village_results (village_result_id));
+diesel::joinable!(target_list_entries -> visits (visit_id));
+diesel::joinable!(target_lists -> actors (decreed_by));
+diesel::joinable!(target_lists -> attachments (decree_id));
+diesel::joinable!(target_lists -> jobs (job_id));
+diesel::joinable!(target_lists -> regions (region_code));
+diesel::joinable!(verification_campaigns -> agencies (lead_agency_id));
+diesel::joinable!(verification_campaigns -> criteria_sets (criteria_set_id));
+diesel::joinable!(verification_campaigns -> jobs (job_id));
+diesel::joinable!(verification_campaigns -> regions (region_code));
+diesel::joinable!(verification_campaigns -> releases (release_id));
+diesel::joinable!(verification_campaigns -> target_lists (target_list_id));
+diesel::joinable!(village_results -> attachments (minutes_id));
+diesel::joinable!(village_results -> regions (region_code));
+diesel::joinable!(village_results -> verification_campaigns (campaign_id));
+diesel::joinable!(visits -> actors (recorded_by));
+diesel::joinable!(visits -> regions (region_code));
+diesel::joinable!(visits -> verification_campaigns (campaign_id));
 diesel::joinable!(welfare_ranks -> beneficiaries (beneficiary_id));
 diesel::joinable!(welfare_ranks -> releases (release_id));
 
@@ -613,9 +908,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     activities,
     actors,
     agencies,
+    assigned_families,
     assignments,
+    attachments,
     beneficiaries,
+    campaign_subdistricts,
     changes,
+    criteria_sets,
     datasets,
     family_events,
     idempotency_keys,
@@ -627,10 +926,13 @@ diesel::allow_tables_to_appear_in_same_query!(
     match_results,
     match_samples,
     matching_runs,
+    meeting_verdicts,
     members,
+    objections,
     populations,
     possible_duplicates,
     programs,
+    proposals,
     reads,
     refresh_tokens,
     regions,
@@ -642,5 +944,10 @@ diesel::allow_tables_to_appear_in_same_query!(
     source_families,
     source_people,
     statements,
+    target_list_entries,
+    target_lists,
+    verification_campaigns,
+    village_results,
+    visits,
     welfare_ranks,
 );

@@ -23,6 +23,12 @@ pub mod action_plans;
 pub mod interventions;
 /// Merges and splits of families.
 pub mod family_events;
+/// Photos and documents.
+pub mod attachments;
+/// Campaigns, visits, proposals, village results, objections.
+pub mod verification;
+/// The lists that the regent decrees.
+pub mod target_lists;
 /// Bulk look-up.
 pub mod lookups;
 /// Long work, how far it is.
@@ -46,6 +52,9 @@ pub fn operations(api: &mut Api) {
     action_plans::operations(api);
     interventions::operations(api);
     family_events::operations(api);
+    attachments::operations(api);
+    verification::operations(api);
+    target_lists::operations(api);
     lookups::operations(api);
     jobs::operations(api);
     feed::operations(api);
@@ -57,4 +66,6 @@ pub fn operations(api: &mut Api) {
 pub fn jobs(jobs: &mut Jobs) {
     datasets::jobs(jobs);
     matching::jobs(jobs);
+    verification::jobs(jobs);
+    target_lists::jobs(jobs);
 }

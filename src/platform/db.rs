@@ -26,6 +26,8 @@ const REPLACEABLE: &[&str] = &[
     include_str!("../../replaceable/audit_events.sql"),
     include_str!("../../replaceable/family_ranks.sql"),
     include_str!("../../replaceable/family_interventions.sql"),
+    include_str!("../../replaceable/verified_families.sql"),
+    include_str!("../../replaceable/verification_progress.sql"),
 ];
 /// After a restore into another server its transaction numbers may lie below those of the changes on file. The leap is far
 /// above what anybody can have been told since the dump was made, so that a follower's cursor lies below what comes next.
@@ -124,7 +126,7 @@ impl Db {
     /// Takes every migration back, the newest first; for the test that proves each `down.sql`.
     pub async fn revert_all(&self) -> anyhow::Result<usize> {
         let (mut conn, _) = connect(&self.url).await?;
-        conn.batch_execute("DROP VIEW IF EXISTS audit_events, family_ranks, family_interventions").await?;
+        conn.batch_execute("DROP VIEW IF EXISTS audit_events, family_ranks, family_interventions, verified_families, verification_progress").await?;
         let mut harness = diesel_async::AsyncMigrationHarness::new(conn);
         tokio::task::spawn_blocking(move || -> anyhow::Result<usize> {
             let reverted = harness.revert_all_migrations(MIGRATIONS).map_err(|cause| anyhow::anyhow!("migration: {cause}"))?;

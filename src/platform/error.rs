@@ -146,6 +146,26 @@ codes! {
     FourEyes            "four_eyes"             409 "Needs somebody else"        "Whoever took a decision cannot confirm it: a second person has to.";
     ReleasesNotComparable "releases_not_comparable" 422 "Releases not comparable" "Compare two whole releases of one dataset, or two that are keyed by KK number, whose statements were kept (mode `commit` or `keep`).";
     KeysRotating        "keys_rotating"         409 "Keys are being changed"     "The two releases rest under different keys until `entas rotate-keys` has ended. Ask your operator, and try again then.";
+    AttachmentKind      "attachment_kind"       422 "Not a photo or document"    "Only JPEG, PNG and PDF files are kept, and the content must be what it says it is.";
+    AttachmentUnknown   "attachment_unknown"    422 "Unknown attachment"         "An attachment that is named is not on file in this village. Upload it first by POST /attachments.";
+    CampaignNameTaken   "campaign_name_taken"   409 "Campaign already planned"   "A campaign of this name is on file in this regency.";
+    CampaignNotOpen     "campaign_not_open"     409 "Campaign is not open"       "Visits, proposals and village results belong to an open campaign.";
+    CampaignNotDraft    "campaign_not_draft"    409 "Campaign is not a draft"    "What a campaign checks can only be changed before it is opened.";
+    CampaignEmpty       "campaign_empty"        409 "Campaign without families"  "None of the families to check lives in the campaign's subdistricts.";
+    CriteriaSetTaken    "criteria_set_taken"    409 "Criteria already registered" "This edition of the criteria is on file; register the next edition.";
+    ResultNotOpen       "result_not_open"       409 "The village's result is not open" "The village head has finalised this village's result. Ask for it to be returned, then send the change again.";
+    VisitsMissing       "visits_missing"        409 "Families not visited"       "Every assigned family needs a visit that stands before the result is finalised.";
+    ConflictsOpen       "conflicts_open"        409 "Contradicting visits"       "Visits that contradict each other have to be settled before the result is finalised.";
+    ProposalsOpen       "proposals_open"        409 "Proposals undecided"        "Every open proposal needs a verdict of the meeting, and a review where it resembles a family on file.";
+    PostingRunning      "posting_running"       409 "Result still posted"        "The result is posted for objections until the day it states; it moves on after that.";
+    PostingOver         "posting_over"          409 "Result not posted"          "Objections are filed while a village's result is posted, from its first to its last day.";
+    ObjectionsOpen      "objections_open"       409 "Objections undecided"       "Every objection needs a decision before the result is accepted.";
+    ProposalReview      "proposal_review"       409 "May be on file"             "The proposal resembles a family on file. Somebody has to say whether it is that family before it goes on.";
+    DraftStands         "target_list_under_way" 409 "A list is under way"        "One target list at a time is drafted in a regency; decree or discard that one first.";
+    ListNotReady        "target_list_not_ready" 409 "List not drafted yet"       "The list is still being drafted; poll its job.";
+    ListOutdated        "target_list_outdated"  409 "List out of date"           "What the list was drafted from has changed since: draft it anew.";
+    DecreeTaken         "decree_number_taken"   409 "Decree number used"         "A target list of this decree number is on file in this regency.";
+    MoveStands          "move_stands"           409 "Move already offered"       "A move of this family waits for the receiving village; withdraw it first.";
     FileUnreadable      "file_unreadable"       422 "File cannot be read"        "The upload is neither a readable XLSX workbook nor a CSV text.";
     StorageFull         "storage_full"          507 "No space left"              "The upload could not be stored. Nothing was kept; tell the operator.";
     JobFinished         "job_finished"          409 "Job has ended"              "The job has ended already; there is nothing to cancel.";
@@ -182,6 +202,10 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("datasets_code_taken", Code::DatasetCodeTaken),
     ("releases_file_taken", Code::ReleaseTaken),
     ("match_decisions_one", Code::DecisionStands),
+    ("verification_campaigns_name_taken", Code::CampaignNameTaken),
+    ("criteria_sets_edition_taken", Code::CriteriaSetTaken),
+    ("target_lists_one_under_way", Code::DraftStands),
+    ("target_lists_sk_taken", Code::DecreeTaken),
 ];
 
 impl Error {

@@ -14,6 +14,9 @@ const FEATURES: &[&str] = &[
     "action_plans",
     "interventions",
     "family_events",
+    "attachments",
+    "verification",
+    "target_lists",
     "lookups",
     "jobs",
     "feed",
@@ -39,6 +42,22 @@ const TABLES: &[(&str, &[&str])] = &[
     ("action_plans", &["programs", "action_plans", "activities"]),
     ("interventions", &["interventions"]),
     ("family_events", &["family_events"]),
+    ("attachments", &["attachments"]),
+    (
+        "verification",
+        &[
+            "criteria_sets",
+            "verification_campaigns",
+            "campaign_subdistricts",
+            "village_results",
+            "assigned_families",
+            "visits",
+            "proposals",
+            "meeting_verdicts",
+            "objections",
+        ],
+    ),
+    ("target_lists", &["target_lists", "target_list_entries"]),
     ("platform", &["changes", "reads", "idempotency_keys", "jobs", "signing_keys"]),
 ];
 

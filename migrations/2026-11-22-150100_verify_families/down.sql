@@ -1,0 +1,9 @@
+DROP TABLE objections;
+DROP TABLE meeting_verdicts;
+DROP TABLE proposals;
+DROP TABLE visits;
+DROP TABLE assigned_families;
+DROP TABLE village_results;
+DROP TABLE campaign_subdistricts;
+DROP TABLE verification_campaigns;
+DROP TABLE criteria_sets;

@@ -1,0 +1,3 @@
+ALTER TABLE verification_campaigns DROP CONSTRAINT verification_campaigns_target_list_known;
+DROP TABLE target_list_entries;
+DROP TABLE target_lists;
