@@ -6,6 +6,7 @@ use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ETAG, HeaderVa
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use serde_json::json;
+use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 use super::api::{Answer, BASE, Description};
@@ -39,10 +40,7 @@ impl<T: Resource> Responder for Found<T> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let tag = etag(self.0.version());
-        let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-        let same = known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag));
-        let mut response =
-            if same && request.method().is_safe() { HttpResponse::NotModified().finish() } else { json_of(StatusCode::OK, &self.0) };
+        let mut response = if is_known(request, &tag) { HttpResponse::NotModified().finish() } else { json_of(StatusCode::OK, &self.0) };
         if let Ok(tag) = HeaderValue::from_str(&tag) {
             response.headers_mut().insert(ETAG, tag);
         }
@@ -60,8 +58,7 @@ impl<T: Resource> Answer for Found<T> {
             &[("ETag", "Its version; send it as If-Match to change it.")],
         );
         if !to.writes() {
-            to.parameter(json!({"name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"}, "description": "The ETag you have; 304 when it is still right."}));
-            to.response(304, "You have this version.", None, &[]);
+            describe_known(to);
         }
     }
 }
@@ -119,6 +116,52 @@ impl<T: Serialize + ToSchema> Answer for Item<T> {
         let schema = to.schema::<T>();
         to.response(200, "As asked.", Some(("application/json", schema)), &[]);
     }
+}
+
+/// 200 with something composed of many records, and an ETag over its content: whoever asks again over a slow network gets 304
+/// where nothing changed.
+#[derive(Debug)]
+pub struct Hashed<T>(pub T);
+
+impl<T: Serialize + ToSchema> Responder for Hashed<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let body = match serde_json::to_vec(&self.0) {
+            Ok(body) => body,
+            Err(cause) => return answer(&Error::Internal(cause.into()), None, None),
+        };
+        let tag: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
+        let tag = format!("\"{tag}\"");
+        let mut response = if is_known(request, &tag) {
+            HttpResponse::NotModified().finish()
+        } else {
+            HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "private, no-cache")).body(body)
+        };
+        if let Ok(tag) = HeaderValue::from_str(&tag) {
+            response.headers_mut().insert(ETAG, tag);
+        }
+        response
+    }
+}
+
+impl<T: Serialize + ToSchema> Answer for Hashed<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        to.response(200, "As it stands.", Some(("application/json", schema)), &[("ETag", "Of the content; send it as If-None-Match.")]);
+        describe_known(to);
+    }
+}
+
+/// Whether the reader has the version of this tag.
+fn is_known(request: &HttpRequest, tag: &str) -> bool {
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    request.method().is_safe() && known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
+}
+
+fn describe_known(to: &mut Description<'_>) {
+    to.parameter(json!({"name": "If-None-Match", "in": "header", "required": false, "schema": {"type": "string"}, "description": "The ETag you have; 304 when it is still right."}));
+    to.response(304, "You have this version.", None, &[]);
 }
 
 /// 201 with the record's address and version.

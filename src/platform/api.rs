@@ -99,6 +99,13 @@ impl Description<'_> {
         self.operation.insert("requestBody".into(), json!({"required": true, "content": content}));
     }
 
+    /// Declares how large the body may be, where not a megabyte as everywhere.
+    pub fn body_limit(&mut self, bytes: usize) {
+        if let Some(Value::Object(body)) = self.operation.get_mut("requestBody") {
+            body.insert("x-max-bytes".into(), json!(bytes));
+        }
+    }
+
     /// Declares a body that may be left out.
     pub fn optional_body(&mut self, content: Value) {
         self.operation.insert("requestBody".into(), json!({"required": false, "content": content}));

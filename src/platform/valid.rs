@@ -1,10 +1,11 @@
 //! Bodies: JSON, parsed strictly, validated, refused with the place and the reason and never with the rejected value.
 
-use actix_web::dev::Payload;
+use actix_web::dev::{Decompress, Payload};
 use actix_web::http::Version;
 use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
+use futures_util::StreamExt;
 use futures_util::future::LocalBoxFuture;
 use serde::de::DeserializeOwned;
 use serde_json::json;
@@ -70,6 +71,66 @@ impl<T: DeserializeOwned + Validate + Default + ToSchema + 'static> Parameter fo
     }
 }
 
+/// The largest body of [`Large`], unpacked.
+const LARGE: usize = 8 << 20;
+
+/// A JSON body that may be large: what an offline front end gathered for days and sends at once. Packed bodies
+/// (`Content-Encoding: gzip`) are unpacked within the same limit.
+#[derive(Debug)]
+pub struct Large<T>(pub T);
+
+impl<T: DeserializeOwned + Validate + 'static> FromRequest for Large<T> {
+    type Error = Error;
+    type Future = LocalBoxFuture<'static, Result<Self>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
+        let kind = kind_of(request);
+        let mut body = Decompress::from_headers(payload.take(), request.headers());
+        Box::pin(async move {
+            if kind != "application/json" {
+                return Err(Code::MediaType.into());
+            }
+            let mut bytes = Vec::new();
+            while let Some(part) = body.next().await {
+                bytes.extend_from_slice(&part.map_err(|_| cut())?);
+                if bytes.len() > LARGE {
+                    return Err(Code::BodyTooLarge.into());
+                }
+            }
+            valid::<T>(&bytes).map(Large)
+        })
+    }
+}
+
+impl<T: DeserializeOwned + Validate + ToSchema + 'static> Parameter for Large<T> {
+    fn describe(to: &mut Description<'_>) {
+        let schema = to.schema::<T>();
+        to.body(json!({"application/json": {"schema": schema}}));
+        to.body_limit(LARGE);
+        describe_refusals(to);
+    }
+}
+
+fn kind_of(request: &HttpRequest) -> String {
+    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
+}
+
+fn cut() -> Error {
+    Error::field("", "body", "The body ended too early or cannot be read.")
+}
+
+fn valid<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T> {
+    let body: T = parse(bytes)?;
+    body.validate().map_err(|errors| Error::Invalid(told(&errors)))?;
+    Ok(body)
+}
+
+/// One element of a body that is judged element by element, because one bad element must not cost the good ones.
+pub fn element<T: DeserializeOwned + Validate>(value: &serde_json::Value) -> Result<T> {
+    valid(&serde_json::to_vec(value).map_err(|cause| Error::Internal(cause.into()))?)
+}
+
 pub(super) fn describe_refusals(to: &mut Description<'_>) {
     to.refusal(413, "The body is too large.");
     to.refusal(415, "The body is not JSON.");
@@ -81,8 +142,7 @@ pub(super) fn read_json<T: DeserializeOwned + Validate + 'static>(
     payload: &mut Payload,
     kinds: &'static [&'static str],
 ) -> impl Future<Output = Result<T>> + use<T> {
-    let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    let kind = kind_of(request);
     let bytes = Bytes::from_request(request, payload);
     async move {
         if !kinds.contains(&kind.as_str()) {
@@ -90,11 +150,9 @@ pub(super) fn read_json<T: DeserializeOwned + Validate + 'static>(
         }
         let bytes = bytes.await.map_err(|cause| match cause.error_response().status().as_u16() {
             413 => Error::from(Code::BodyTooLarge),
-            _ => Error::field("", "body", "The body ended too early or cannot be read."),
+            _ => cut(),
         })?;
-        let body: T = parse(&bytes)?;
-        body.validate().map_err(|errors| Error::Invalid(told(&errors)))?;
-        Ok(body)
+        valid(&bytes)
     }
 }
 

@@ -30,6 +30,7 @@ mod stories_matching;
 mod sweeps;
 mod twins;
 mod users;
+mod verification;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
 fn cases() -> Vec<support::case::Case> {
@@ -50,5 +51,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(releases::cases());
     cases.extend(family_events::cases());
     cases.extend(twins::cases());
+    cases.extend(verification::cases());
     cases
 }

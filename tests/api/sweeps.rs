@@ -117,7 +117,7 @@ async fn what_lies_elsewhere_does_not_exist() {
 }
 
 /// Whose records lie in the regency or at no village at all, so that a neighbour may see them: left out, everything else is tried.
-const OF_THE_REGENCY: [&str; 2] = ["agencies_", "programs_"];
+const OF_THE_REGENCY: [&str; 4] = ["agencies_", "programs_", "verification_campaigns_", "criteria_sets_"];
 
 #[actix_web::test]
 async fn what_lies_in_the_next_village_does_not_exist() {
@@ -218,7 +218,8 @@ async fn nonsense_is_refused_with_a_code() {
             send(&client, &method, &invalid_utf8).await.refused(422, "invalid");
             let text = Call { raw: Some(("text/plain".into(), b"{}".to_vec())), ..call.clone() };
             send(&client, &method, &text).await.refused(415, "media_type");
-            let large = Call { raw: Some(("application/json".into(), vec![b' '; (1 << 20) + 1])), ..call.clone() };
+            let limit = operation.document["requestBody"]["x-max-bytes"].as_u64().map_or(1 << 20, |bytes| usize::try_from(bytes).unwrap());
+            let large = Call { raw: Some(("application/json".into(), vec![b' '; limit + 1])), ..call.clone() };
             send(&client, &method, &large).await.refused(413, "body_too_large");
             assert_eq!(world.changes().await, before, "{operation:?}: refused and yet written");
         }

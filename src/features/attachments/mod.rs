@@ -8,7 +8,7 @@
 
 mod store;
 
-pub use store::demand;
+pub use store::{demand, known};
 
 use crate::platform::api::Api;
 

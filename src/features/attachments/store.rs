@@ -11,18 +11,23 @@ use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
 use crate::schema::attachments;
 
-/// Refuses when one of these attachments is not on file in this very region: a record of a village names the village's own files.
-pub async fn demand(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Result<()> {
+/// Those of these attachments that are on file in this very region: a record of a village names the village's own files.
+pub async fn known(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
     if ids.is_empty() {
-        return Ok(());
+        return Ok(HashSet::new());
     }
-    let wanted: HashSet<Uuid> = ids.iter().copied().collect();
-    let known: i64 = attachments::table
+    let known: Vec<Uuid> = attachments::table
         .filter(db.scope().within(attachments::region_code))
         .filter(attachments::region_code.eq(region.as_str()))
-        .filter(attachments::id.eq_any(&wanted))
-        .count()
-        .get_result(&mut db.on())
+        .filter(attachments::id.eq_any(ids))
+        .select(attachments::id)
+        .load(&mut db.on())
         .await?;
-    if usize::try_from(known).is_ok_and(|known| known == wanted.len()) { Ok(()) } else { Err(Code::AttachmentUnknown.into()) }
+    Ok(known.into_iter().collect())
+}
+
+/// Refuses when one of these attachments is not on file in this very region.
+pub async fn demand(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Result<()> {
+    let known = known(db, region, ids).await?;
+    if ids.iter().all(|id| known.contains(id)) { Ok(()) } else { Err(Code::AttachmentUnknown.into()) }
 }

@@ -17,19 +17,15 @@
 //! returned. While it is posted, residents object. Acceptance carries what the visits corrected into the families' records, with
 //! `verified` as its origin, registers confirmed proposals, and is what target lists are drafted from.
 
+mod http;
+mod jobs;
 mod model;
+mod observations;
+mod store;
+mod visits;
 
+pub use http::operations;
+pub use jobs::jobs;
 pub use model::{
     CampaignState, Eligibility, MeetingKind, ObjectionKind, ObjectionState, Presence, ProposalState, ResultState, VisitState,
 };
-
-use crate::platform::api::Api;
-use crate::platform::jobs::Jobs;
-
-/// Mounts the feature.
-pub fn operations(api: &mut Api) {
-    api.feature("verification_campaigns", "Verification campaigns: what is checked where, by when");
-}
-
-/// The jobs of the feature.
-pub fn jobs(_: &mut Jobs) {}

@@ -1,5 +1,10 @@
 //! The vocabularies of verification, its state machines and rules; pure.
 
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+use validator::Validate;
+
+use crate::platform::valid::printable;
 use crate::platform::wire::words;
 
 words! {
@@ -138,5 +143,47 @@ impl ResultState {
     /// Whether visits, proposals and verdicts are taken.
     pub fn is_open(self) -> bool {
         matches!(self, ResultState::Open | ResultState::Returned)
+    }
+}
+
+/// One thing that is asked at a visit; met when the answer is yes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, Validate, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Criterion {
+    /// Short name, by which a visit answers it.
+    #[validate(length(min = 1, max = 60), custom(function = printable))]
+    #[schema(min_length = 1, max_length = 60, example = "no_own_toilet")]
+    pub code: String,
+    /// The question, Indonesian.
+    #[validate(length(min = 1, max = 500), custom(function = printable))]
+    #[schema(min_length = 1, max_length = 500)]
+    pub question: String,
+    /// The question, English.
+    #[validate(length(min = 1, max = 500), custom(function = printable))]
+    #[schema(min_length = 1, max_length = 500)]
+    pub question_en: Option<String>,
+}
+
+impl Criterion {
+    /// The criteria of a set as it is stored.
+    pub fn stored(value: &serde_json::Value) -> Vec<Criterion> {
+        serde_json::from_value(value.clone()).unwrap_or_default()
+    }
+}
+
+impl CampaignState {
+    /// Whether what it checks may still be chosen freely.
+    pub fn is_draft(self) -> bool {
+        self == CampaignState::Draft
+    }
+
+    /// The state after it is opened; `None` where it cannot be.
+    pub fn opened(self) -> Option<CampaignState> {
+        (self == CampaignState::Draft).then_some(CampaignState::Open)
+    }
+
+    /// The state after it is closed; `None` where it cannot be.
+    pub fn closed(self) -> Option<CampaignState> {
+        (self == CampaignState::Open).then_some(CampaignState::Closed)
     }
 }
