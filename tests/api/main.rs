@@ -6,8 +6,11 @@ mod support;
 mod action_plans;
 mod agencies;
 mod architecture;
+mod attachments;
 mod bad_input;
 mod beneficiaries;
+#[cfg(feature = "s3")]
+mod buckets;
 mod contract;
 mod database;
 mod datasets;
@@ -50,5 +53,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(releases::cases());
     cases.extend(family_events::cases());
     cases.extend(twins::cases());
+    cases.extend(attachments::cases());
     cases
 }
