@@ -26,6 +26,7 @@ export DATABASE_URL
 export ENTAS_BIND=${ENTAS_BIND:-127.0.0.1:8080}
 export ENTAS_DEMO=${ENTAS_DEMO:-true}
 export ENTAS_KEY_FILE=${ENTAS_KEY_FILE:-$root/.entas/keys}
+export ENTAS_ATTACHMENT_STORE=${ENTAS_ATTACHMENT_STORE:-$root/.entas/attachments}
 export ENTAS_SPOOL_DIR=${ENTAS_SPOOL_DIR:-$root/.entas/spool}
 
 if [[ ${ENTAS_PROFILE:-release} == dev ]]; then

@@ -32,6 +32,7 @@ pub fn api() -> Api {
 pub async fn rotate_keys(services: &Services, mut told: impl FnMut(String)) -> Result<(), Error> {
     features::datasets::rotate_keys(services, features::matching::follow_keys, &mut told).await?;
     features::family_events::rotate_keys(services, &mut told).await?;
+    features::attachments::rotate_keys(services, &mut told).await?;
     features::beneficiaries::rotate_keys(services, told).await
 }
 
@@ -137,6 +138,9 @@ pub async fn serve(services: Arc<Services>, ready: impl FnOnce(std::net::SocketA
         .disable_signals()
         .bind(config.bind)
         .with_context(|| format!("listening on {}", config.bind))?;
+    if let Err(error) = services.objects.check() {
+        tracing::warn!(%error, "photos and documents cannot be stored: ENTAS_ATTACHMENT_STORE cannot be written to");
+    }
     let address = server.addrs().first().copied().context("no address")?;
     let server = server.run();
     let handle = server.handle();
@@ -176,6 +180,7 @@ fn start_background(services: &Arc<Services>, stopped: &watch::Receiver<bool>) -
 
 /// Forgets old idempotency keys, old sessions and quiet callers, and clears up after imports that nobody will finish.
 async fn sweep(services: &Services, mut stop: watch::Receiver<bool>) {
+    let mut round = 0u32;
     loop {
         tokio::select! {
             () = tokio::time::sleep(Duration::from_secs(600)) => {}
@@ -193,6 +198,15 @@ async fn sweep(services: &Services, mut stop: watch::Receiver<bool>) {
             Ok((releases, files)) => tracing::info!(releases, files, "cleared up after imports that nobody will finish"),
             Err(error) => tracing::warn!(%error, "the spool was not swept"),
         }
+        // It lists the whole store, where a crash leaves something once in a while: four times a day will do.
+        if round % 36 == 0 {
+            match features::attachments::sweep(services).await {
+                Ok(0) => {}
+                Ok(objects) => tracing::info!(objects, "removed photos and documents of uploads that did not end"),
+                Err(error) => tracing::warn!(%error, "the object store was not swept"),
+            }
+        }
+        round = round.wrapping_add(1);
     }
 }
 

@@ -2,7 +2,9 @@
 
 use actix_web::body::BoxBody;
 use actix_web::http::StatusCode;
-use actix_web::http::header::{CACHE_CONTROL, CONTENT_DISPOSITION, ETAG, HeaderValue, IF_NONE_MATCH, LINK, LOCATION};
+use actix_web::http::header::{
+    CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_SECURITY_POLICY, ETAG, HeaderValue, IF_NONE_MATCH, LINK, LOCATION, X_CONTENT_TYPE_OPTIONS,
+};
 use actix_web::{HttpRequest, HttpResponse, Responder};
 use serde::Serialize;
 use serde_json::json;
@@ -24,6 +26,12 @@ fn etag(version: i32) -> String {
     format!("\"{version}\"")
 }
 
+/// Whether the reader says to have what this tag stands for.
+fn has(request: &HttpRequest, tag: &str) -> bool {
+    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
+    request.method().is_safe() && known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
+}
+
 fn json_of<T: Serialize>(status: StatusCode, body: &T) -> HttpResponse {
     let mut response = HttpResponse::build(status).json(body);
     // Records of people belong in no shared cache, and what one actor sees is not what another sees.
@@ -40,7 +48,7 @@ impl<T: Resource> Responder for Found<T> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let tag = etag(self.0.version());
-        let mut response = if is_known(request, &tag) { HttpResponse::NotModified().finish() } else { json_of(StatusCode::OK, &self.0) };
+        let mut response = if has(request, &tag) { HttpResponse::NotModified().finish() } else { json_of(StatusCode::OK, &self.0) };
         if let Ok(tag) = HeaderValue::from_str(&tag) {
             response.headers_mut().insert(ETAG, tag);
         }
@@ -133,7 +141,7 @@ impl<T: Serialize + ToSchema> Responder for Hashed<T> {
         };
         let tag: String = Sha256::digest(&body).iter().take(16).map(|byte| format!("{byte:02x}")).collect();
         let tag = format!("\"{tag}\"");
-        let mut response = if is_known(request, &tag) {
+        let mut response = if has(request, &tag) {
             HttpResponse::NotModified().finish()
         } else {
             HttpResponse::Ok().content_type("application/json").insert_header((CACHE_CONTROL, "private, no-cache")).body(body)
@@ -151,12 +159,6 @@ impl<T: Serialize + ToSchema> Answer for Hashed<T> {
         to.response(200, "As it stands.", Some(("application/json", schema)), &[("ETag", "Of the content; send it as If-None-Match.")]);
         describe_known(to);
     }
-}
-
-/// Whether the reader has the version of this tag.
-fn is_known(request: &HttpRequest, tag: &str) -> bool {
-    let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    request.method().is_safe() && known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
 }
 
 fn describe_known(to: &mut Description<'_>) {
@@ -181,6 +183,35 @@ impl<T: Resource> Answer for Created<T> {
         let schema = to.schema::<T>();
         let headers = [("Location", "Where the record lives."), ("ETag", "Its version.")];
         to.response(201, "Created.", Some(("application/json", schema)), &headers);
+    }
+}
+
+/// 201 with a new record, or 200 with the one that the same request made before.
+#[derive(Debug)]
+pub enum Once<T> {
+    /// It was made now.
+    Made(T),
+    /// It was made before; nothing is done twice.
+    Known(T),
+}
+
+impl<T: Resource> Responder for Once<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Once::Made(record) => Created(record).respond_to(request),
+            Once::Known(record) => located(json_of(StatusCode::OK, &record), &record.location(), Some(record.version())),
+        }
+    }
+}
+
+impl<T: Resource> Answer for Once<T> {
+    fn describe(to: &mut Description<'_>) {
+        Created::<T>::describe(to);
+        let schema = to.schema::<T>();
+        let headers = [("Location", "Where the record lives."), ("ETag", "Its version.")];
+        to.response(200, "Sent before; this is what was made of it.", Some(("application/json", schema)), &headers);
     }
 }
 
@@ -314,6 +345,48 @@ impl Responder for Workbook {
 impl Answer for Workbook {
     fn describe(to: &mut Description<'_>) {
         to.response(200, "An XLSX workbook.", Some((XLSX, json!({"type": "string", "contentMediaType": XLSX}))), &[]);
+    }
+}
+
+/// 200 with a file that somebody sent, as it was; 304 when the reader has it.
+#[derive(Debug)]
+pub struct Download {
+    /// The suggested file name, ASCII.
+    pub name: String,
+    /// What it is, as we found and not as the sender said.
+    pub media_type: String,
+    /// SHA-256 of the content, hexadecimal.
+    pub tag: String,
+    /// The content.
+    pub bytes: Vec<u8>,
+}
+
+impl Responder for Download {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        let tag = format!("\"{}\"", self.tag);
+        let known = has(request, &tag);
+        let mut response = if known { HttpResponse::NotModified() } else { HttpResponse::Ok() };
+        response
+            .insert_header((ETAG, tag))
+            // Asked for anew each time, so that whoever may not see it any more does not, and every reading is recorded.
+            .insert_header((CACHE_CONTROL, "private, no-cache"))
+            // Somebody else's file must run nothing in a browser, whatever it turns out to be.
+            .insert_header((X_CONTENT_TYPE_OPTIONS, "nosniff"))
+            .insert_header((CONTENT_SECURITY_POLICY, "sandbox; default-src 'none'"))
+            .insert_header((CONTENT_DISPOSITION, format!("attachment; filename=\"{}\"", self.name)));
+        if known { response.finish() } else { response.content_type(self.media_type).body(self.bytes) }
+    }
+}
+
+impl Answer for Download {
+    fn describe(to: &mut Description<'_>) {
+        for kind in ["image/jpeg", "image/png", "application/pdf"] {
+            let file = json!({"type": "string", "contentMediaType": kind});
+            to.response(200, "The file, as its content says.", Some((kind, file)), &[("ETag", "SHA-256 of the content.")]);
+        }
+        describe_known(to);
     }
 }
 

@@ -66,7 +66,11 @@ impl Description<'_> {
     pub fn response(&mut self, status: u16, description: &str, content: Option<(&str, Value)>, headers: &[(&str, &str)]) {
         let mut response = Map::from_iter([("description".to_owned(), json!(description))]);
         if let Some((kind, schema)) = content {
-            response.insert("content".into(), json!({kind: {"schema": schema}}));
+            // Declared again for another content type, the answer has both.
+            let known = self.operation.get("responses").and_then(|known| known.get(status.to_string())?.get("content")?.as_object());
+            let mut content = known.cloned().unwrap_or_default();
+            content.insert(kind.to_owned(), json!({"schema": schema}));
+            response.insert("content".into(), Value::Object(content));
         }
         if !headers.is_empty() {
             let headers: Map<_, _> = headers

@@ -47,6 +47,12 @@ pub struct Config {
     /// The largest upload, in MiB.
     #[arg(long, env = "ENTAS_UPLOAD_LIMIT_MB", default_value_t = 150)]
     pub upload_limit_mb: usize,
+    /// Where photos and documents rest, sealed: a folder, or s3://bucket/prefix with the usual AWS_* variables.
+    #[arg(long, env = "ENTAS_ATTACHMENT_STORE", default_value = ".entas/attachments")]
+    pub attachment_store: String,
+    /// The largest photo or document, in MiB; it is held in memory while it is checked and sealed.
+    #[arg(long, env = "ENTAS_ATTACHMENT_LIMIT_MB", default_value_t = 10)]
+    pub attachment_limit_mb: usize,
     /// How many families an import writes in one transaction: 300 keep it at 71 MiB, 1,000 take 104 and are a fifth quicker.
     #[arg(long, env = "ENTAS_IMPORT_BATCH", default_value_t = 300)]
     pub import_batch: usize,
@@ -68,6 +74,7 @@ impl Config {
         );
         anyhow::ensure!(self.pool >= 2, "ENTAS_POOL must be at least 2");
         anyhow::ensure!((1..=10_000).contains(&self.import_batch), "ENTAS_IMPORT_BATCH must be 1 to 10000");
+        anyhow::ensure!((1..=100).contains(&self.attachment_limit_mb), "ENTAS_ATTACHMENT_LIMIT_MB must be 1 to 100");
         anyhow::ensure!(self.job_lease_seconds >= 1, "ENTAS_JOB_LEASE_SECONDS must be at least 1");
         Ok(())
     }
@@ -75,5 +82,10 @@ impl Config {
     /// The largest upload in bytes.
     pub fn upload_limit_bytes(&self) -> usize {
         self.upload_limit_mb.saturating_mul(1 << 20)
+    }
+
+    /// The largest photo or document in bytes.
+    pub fn attachment_limit_bytes(&self) -> usize {
+        self.attachment_limit_mb.saturating_mul(1 << 20)
     }
 }

@@ -30,6 +30,8 @@ pub mod jobs;
 pub mod limits;
 /// Pages, filters, paths.
 pub mod list;
+/// What is too large for the database.
+pub mod objects;
 /// Grant → roles.
 pub mod policy;
 /// Records of reading.
@@ -62,6 +64,8 @@ pub struct Services {
     pub db: db::Db,
     /// The sealing and index keys.
     pub keys: seal::KeyRing,
+    /// Photos and documents.
+    pub objects: objects::Objects,
     /// The signing keys.
     pub tokens: session::Tokens,
     /// Recently seen actors.
@@ -85,6 +89,7 @@ impl Services {
             reads: reads::Reads::default(),
             limits: limits::Limits::new(config.rate_limit),
             metrics: telemetry::Metrics::new()?,
+            objects: objects::Objects::open(&config.attachment_store, std::env::vars(), keys.clone())?,
             keys,
             config,
         }))

@@ -27,6 +27,7 @@ use tempfile::TempPath;
 use tokio::io::AsyncWriteExt;
 use utoipa::ToSchema;
 use validator::Validate;
+use zeroize::Zeroizing;
 
 use super::api::{Description, Parameter};
 use super::error::{Code, Error, Result};
@@ -95,6 +96,11 @@ impl Spooled {
         let mut hash = Sha256::new();
         let bytes = std::io::copy(&mut file, &mut HashWriter(&mut hash))?;
         Ok(Spooled { path, sha256: hash.finalize().to_vec(), bytes })
+    }
+
+    /// Its content, for what is small enough to be looked at as a whole. Blocking.
+    pub fn read(&self) -> Result<Zeroizing<Vec<u8>>> {
+        Ok(Zeroizing::new(std::fs::read(&self.path)?))
     }
 
     /// Gives it its lasting name in the spool. Drop what comes back without [`Kept::stay`] and the file is removed.

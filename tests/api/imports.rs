@@ -2,7 +2,7 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
@@ -23,7 +23,7 @@ pub struct Serving {
 }
 
 /// The built program with the world's database and the key file in this folder.
-fn program(command: &str, world: &World, folder: &Path) -> Command {
+pub fn program(command: &str, world: &World, folder: &Path) -> Command {
     // Another build of the program, such as the one to be released, may be put to the same test.
     let program = std::env::var("ENTAS_TEST_PROGRAM").unwrap_or_else(|_| env!("CARGO_BIN_EXE_entas").to_owned());
     let mut program = Command::new(program);
@@ -38,10 +38,16 @@ impl Serving {
 
     /// With further settings, which go before those of the tests.
     pub fn start_with(world: &World, folder: &Path, settings: &[(&str, &str)]) -> Serving {
+        Serving::start_as(program("serve", world, folder), world, folder, settings)
+    }
+
+    /// By a command that becomes the program.
+    pub fn start_as(mut command: Command, world: &World, folder: &Path, settings: &[(&str, &str)]) -> Serving {
         std::fs::write(folder.join("keys"), &world.key_text).unwrap();
-        let mut child = program("serve", world, folder)
+        let mut child = command
             .env("ENTAS_BIND", "127.0.0.1:0")
             .env("ENTAS_SPOOL_DIR", folder.join("spool"))
+            .env("ENTAS_ATTACHMENT_STORE", folder.join("attachments"))
             .env("ENTAS_IMPORT_BATCH", "20")
             .env("ENTAS_JOB_LEASE_SECONDS", "2")
             .env("ENTAS_RATE_LIMIT", "0")
@@ -79,6 +85,11 @@ impl Serving {
 
     pub fn client(&self, like: &Client) -> Client {
         Client { base: self.base.clone(), ..like.clone() }
+    }
+
+    /// Where its files are as it sees them.
+    pub fn root(&self) -> PathBuf {
+        format!("/proc/{}/root", self.child.id()).into()
     }
 
     /// The most memory that it has held.

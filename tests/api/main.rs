@@ -6,8 +6,11 @@ mod support;
 mod action_plans;
 mod agencies;
 mod architecture;
+mod attachments;
 mod bad_input;
 mod beneficiaries;
+#[cfg(feature = "s3")]
+mod buckets;
 mod contract;
 mod database;
 mod datasets;
@@ -52,5 +55,6 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(family_events::cases());
     cases.extend(twins::cases());
     cases.extend(verification::cases());
+    cases.extend(attachments::cases());
     cases
 }

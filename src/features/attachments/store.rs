@@ -2,14 +2,106 @@
 
 use std::collections::HashSet;
 
+use chrono::{DateTime, Utc};
+use diesel::helper_types::{AsSelect, Filter, Select};
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use serde::Serialize;
 use uuid::Uuid;
 
-use crate::platform::db::Scoped;
+use super::model::AttachmentPurpose;
+use crate::platform::access::{Scope, Within, under};
+use crate::platform::changes::Tracked;
+use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
 use crate::schema::attachments;
+
+/// A row.
+#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[diesel(table_name = attachments, check_for_backend(Pg))]
+pub struct Attachment {
+    /// Record id.
+    pub id: Uuid,
+    /// Whose it is.
+    pub region_code: String,
+    /// What it proves.
+    pub purpose: String,
+    /// What it is.
+    pub media_type: String,
+    /// Size of the content as sent.
+    pub bytes: i64,
+    /// SHA-256 of the content as sent.
+    pub sha256: Vec<u8>,
+    /// Who sent it.
+    pub uploaded_by: Uuid,
+    /// Version.
+    pub version: i32,
+    /// Received at.
+    pub created_at: DateTime<Utc>,
+    /// The same, for it never changes.
+    pub updated_at: DateTime<Utc>,
+    /// Its name in the object store.
+    pub object: Uuid,
+}
+
+impl Tracked for Attachment {
+    const RESOURCE: &'static str = "attachments";
+    // The hash is told as text, see the service.
+    const SILENT: &'static [&'static str] = &["id", "version", "created_at", "updated_at", "object", "sha256"];
+    fn id(&self) -> Uuid {
+        self.id
+    }
+    fn region(&self) -> RegionCode {
+        RegionCode::stored(&self.region_code)
+    }
+}
+
+type Visible = Filter<Select<attachments::table, AsSelect<Attachment, Pg>>, Within<attachments::region_code>>;
+
+fn visible(scope: &Scope) -> Visible {
+    attachments::table.select(Attachment::as_select()).filter(scope.within(attachments::region_code))
+}
+
+/// A page in id order.
+pub async fn list(
+    db: &impl Scoped,
+    region: Option<&RegionCode>,
+    purpose: Option<AttachmentPurpose>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Attachment>> {
+    let mut query = visible(db.scope()).order(attachments::id).limit(limit).into_boxed();
+    if let Some(region) = region {
+        query = query.filter(under(attachments::region_code, region));
+    }
+    if let Some(purpose) = purpose {
+        query = query.filter(attachments::purpose.eq(purpose.name()));
+    }
+    if let Some(after) = after {
+        query = query.filter(attachments::id.gt(after));
+    }
+    Ok(query.load(&mut db.on()).await?)
+}
+
+/// One record.
+pub async fn find(db: &impl Scoped, id: Uuid) -> Result<Attachment> {
+    Ok(visible(db.scope()).filter(attachments::id.eq(id)).first(&mut db.on()).await?)
+}
+
+/// A new record; `None` when its id is used.
+pub async fn insert(tx: &mut Tx, row: &Attachment) -> Result<Option<Attachment>> {
+    tx.scope().demand(&row.region())?;
+    Ok(diesel::insert_into(attachments::table)
+        .values(row)
+        .on_conflict(attachments::id)
+        .do_nothing()
+        .returning(Attachment::as_select())
+        .get_result(&mut tx.on())
+        .await
+        .optional()?)
+}
 
 /// Those of these attachments that are on file in this very region: a record of a village names the village's own files.
 pub async fn known(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
@@ -30,4 +122,22 @@ pub async fn known(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Resul
 pub async fn demand(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Result<()> {
     let known = known(db, region, ids).await?;
     if ids.iter().all(|id| known.contains(id)) { Ok(()) } else { Err(Code::AttachmentUnknown.into()) }
+}
+
+/// Which of these objects a record mentions, wherever it lies. For the sweep.
+pub async fn mentioned(db: &impl Scoped, objects: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let known: Vec<Uuid> =
+        attachments::table.filter(attachments::object.eq_any(objects)).select(attachments::object).load(&mut db.on()).await?;
+    Ok(known.into_iter().collect())
+}
+
+/// Records and their objects after an id, in id order. For `entas rotate-keys`.
+pub async fn objects(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<(Uuid, Uuid)>> {
+    Ok(attachments::table
+        .filter(attachments::id.gt(after))
+        .select((attachments::id, attachments::object))
+        .order(attachments::id)
+        .limit(limit)
+        .load(&mut db.on())
+        .await?)
 }

@@ -27,6 +27,9 @@ struct Settings {
 pub fn config(url: &str) -> Config {
     let spool = std::env::temp_dir().join(format!("entas-spool-{}", std::process::id()));
     let spool = spool.to_string_lossy();
+    // Replicas of one world share one store, as they share its database.
+    let store = std::env::temp_dir().join(format!("entas-objects-{}", url.rsplit('/').next().unwrap()));
+    let store = store.to_string_lossy();
     let args = [
         "entas",
         "--database-url",
@@ -39,6 +42,8 @@ pub fn config(url: &str) -> Config {
         "1",
         "--spool-dir",
         &spool,
+        "--attachment-store",
+        &store,
         "--job-lease-seconds",
         "2",
     ];
@@ -270,6 +275,7 @@ fn serve(services: Arc<Services>) -> (SocketAddr, actix_web::dev::ServerHandle) 
 impl Drop for World {
     fn drop(&mut self) {
         drop(self.server.stop(false));
+        std::fs::remove_dir_all(&self.services.config.attachment_store).ok();
         // A job that is left in the queue is a job the test forgot to look at.
         if std::thread::panicking() {
             return;
