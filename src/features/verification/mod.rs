@@ -17,10 +17,13 @@
 //! returned. While it is posted, residents object. Acceptance carries what the visits corrected into the families' records, with
 //! `verified` as its origin, registers confirmed proposals, and is what target lists are drafted from.
 
+mod corrections;
 mod model;
 
+pub use corrections::{CORRECTIONS, Correction, PersonFound, open as open_corrections, seal as seal_corrections};
 pub use model::{
-    CampaignState, Eligibility, MeetingKind, ObjectionKind, ObjectionState, Presence, ProposalState, ResultState, VisitState,
+    CampaignState, Due, Eligibility, Late, MeetingKind, ObjectionKind, ObjectionState, Presence, ProposalState, ResultState, ResultStep,
+    Taken, VisitState, WhatBecame, decide_by, posted_until,
 };
 
 use crate::platform::api::Api;
