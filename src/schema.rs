@@ -506,8 +506,12 @@ diesel::table! {
         eligibility -> Text,
         answers -> Jsonb,
         criteria_met -> Int2,
+        numbers -> Array<Nullable<Bytea>>,
         candidates -> Jsonb,
+        visited_at -> Timestamptz,
+        officer_name -> Nullable<Text>,
         reviewed_reason -> Nullable<Text>,
+        reviewed_by -> Nullable<Uuid>,
         beneficiary_id -> Nullable<Uuid>,
         attachment_ids -> Array<Nullable<Uuid>>,
         note -> Nullable<Text>,
@@ -746,6 +750,7 @@ diesel::table! {
         meeting_attendants -> Nullable<Int4>,
         meeting_chair -> Nullable<Text>,
         minutes_id -> Nullable<Uuid>,
+        attendance_id -> Nullable<Uuid>,
         posted_from -> Nullable<Date>,
         posted_until -> Nullable<Date>,
         finalised_at -> Nullable<Timestamptz>,
@@ -758,6 +763,7 @@ diesel::table! {
         returned_at -> Nullable<Timestamptz>,
         returned_by -> Nullable<Uuid>,
         note -> Nullable<Text>,
+        not_applied -> Jsonb,
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
@@ -789,6 +795,7 @@ diesel::table! {
         people -> Jsonb,
         corrections -> Jsonb,
         corrections_sealed -> Nullable<Bytea>,
+        carried_at -> Nullable<Timestamptz>,
         note -> Nullable<Text>,
         attachment_ids -> Array<Nullable<Uuid>>,
         digest -> Bytea,
@@ -862,7 +869,6 @@ diesel::joinable!(populations -> regions (region_code));
 diesel::joinable!(possible_duplicates -> actors (dismissed_by));
 diesel::joinable!(possible_duplicates -> regions (region_code));
 diesel::joinable!(programs -> regions (region_code));
-diesel::joinable!(proposals -> actors (recorded_by));
 diesel::joinable!(proposals -> beneficiaries (beneficiary_id));
 diesel::joinable!(proposals -> regions (region_code));
 diesel::joinable!(proposals -> verification_campaigns (campaign_id));
@@ -895,7 +901,6 @@ diesel::joinable!(verification_campaigns -> jobs (job_id));
 diesel::joinable!(verification_campaigns -> regions (region_code));
 diesel::joinable!(verification_campaigns -> releases (release_id));
 diesel::joinable!(verification_campaigns -> target_lists (target_list_id));
-diesel::joinable!(village_results -> attachments (minutes_id));
 diesel::joinable!(village_results -> regions (region_code));
 diesel::joinable!(village_results -> verification_campaigns (campaign_id));
 diesel::joinable!(visits -> actors (recorded_by));

@@ -76,6 +76,7 @@ CREATE TABLE village_results (
     meeting_attendants integer,
     meeting_chair text,
     minutes_id uuid CONSTRAINT village_results_minutes_known REFERENCES attachments (id),
+    attendance_id uuid CONSTRAINT village_results_attendance_known REFERENCES attachments (id),
     posted_from date,
     posted_until date,
     finalised_at timestamptz,
@@ -88,6 +89,7 @@ CREATE TABLE village_results (
     returned_at timestamptz,
     returned_by uuid CONSTRAINT village_results_returner_known REFERENCES actors (id),
     note text,
+    not_applied jsonb NOT NULL DEFAULT '[]',
     version integer NOT NULL DEFAULT 1,
     created_at timestamptz NOT NULL DEFAULT now(),
     updated_at timestamptz NOT NULL DEFAULT now(),
@@ -97,6 +99,7 @@ CREATE TABLE village_results (
 CREATE INDEX village_results_village_idx ON village_results (region_code, id);
 CREATE INDEX village_results_subdistrict_idx ON village_results (left(region_code, 8), id);
 CREATE INDEX village_results_regency_idx ON village_results (left(region_code, 5), id);
+COMMENT ON COLUMN village_results.not_applied IS 'What the acceptance could not carry into the families'' records: visit or proposal, field, code.';
 COMMENT ON COLUMN village_results.note IS 'Said with the last step: why it was returned, withdrawn, recalled or reopened.';
 
 -- The families that a village has to look at.
@@ -138,6 +141,7 @@ CREATE TABLE visits (
     people jsonb NOT NULL DEFAULT '[]',
     corrections jsonb NOT NULL DEFAULT '[]',
     corrections_sealed bytea,
+    carried_at timestamptz,
     note text,
     attachment_ids uuid[] NOT NULL DEFAULT '{}',
     digest bytea NOT NULL,
@@ -157,6 +161,7 @@ CREATE INDEX visits_regency_idx ON visits (left(region_code, 5), id);
 COMMENT ON COLUMN visits.clock_skew_seconds IS 'How far the phone was ahead of us when it sent the visit; visited_at is as the phone said. Order is by arrival.';
 COMMENT ON COLUMN visits.people IS 'Of members: still there, died, moved out, and who heads the family from then on.';
 COMMENT ON COLUMN visits.corrections IS 'Which identifiers were corrected, numbers masked; the corrected ones rest in corrections_sealed until the result is accepted.';
+COMMENT ON COLUMN visits.carried_at IS 'When the acceptance carried what the visit found into the family''s record; it does so once.';
 COMMENT ON COLUMN visits.digest IS 'Keyed digest of the visit as it was sent, to know the same one again.';
 
 -- Families that are not on the list, as the village proposes them.
@@ -174,8 +179,12 @@ CREATE TABLE proposals (
         CHECK (eligibility IN ('extreme_poor', 'poor', 'vulnerable', 'capable', 'not_assessed')),
     answers jsonb NOT NULL DEFAULT '{}',
     criteria_met smallint NOT NULL DEFAULT 0,
+    numbers bytea[] NOT NULL DEFAULT '{}',
     candidates jsonb NOT NULL DEFAULT '[]',
+    visited_at timestamptz NOT NULL,
+    officer_name text,
     reviewed_reason text,
+    reviewed_by uuid CONSTRAINT proposals_reviewer_known REFERENCES actors (id),
     beneficiary_id uuid CONSTRAINT proposals_beneficiary_known REFERENCES beneficiaries (id),
     attachment_ids uuid[] NOT NULL DEFAULT '{}',
     note text,
@@ -192,7 +201,9 @@ CREATE INDEX proposals_subdistrict_idx ON proposals (left(region_code, 8), id);
 CREATE INDEX proposals_regency_idx ON proposals (left(region_code, 5), id);
 CREATE INDEX proposals_beneficiary_idx ON proposals (beneficiary_id) WHERE beneficiary_id IS NOT NULL;
 COMMENT ON COLUMN proposals.entry_sealed IS 'The family as it was entered, with its numbers; gone once it is registered.';
-COMMENT ON COLUMN proposals.candidates IS 'Whom it may be of those on file: ids, weight, zone, terms.';
+CREATE INDEX proposals_numbers_idx ON proposals USING gin (numbers) WHERE state IN ('open', 'on_file');
+COMMENT ON COLUMN proposals.numbers IS 'Blind index entries of its KK number and NIKs: two proposals of one family find each other.';
+COMMENT ON COLUMN proposals.candidates IS 'Whom it may be of those on file and of those proposed: ids, weight, zone, terms.';
 
 -- Where the village meeting saw it otherwise than the visit, or confirmed a proposal.
 CREATE TABLE meeting_verdicts (

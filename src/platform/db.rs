@@ -126,7 +126,10 @@ impl Db {
     /// Takes every migration back, the newest first; for the test that proves each `down.sql`.
     pub async fn revert_all(&self) -> anyhow::Result<usize> {
         let (mut conn, _) = connect(&self.url).await?;
-        conn.batch_execute("DROP VIEW IF EXISTS audit_events, family_ranks, family_interventions, verified_families, verification_progress").await?;
+        conn.batch_execute(
+            "DROP VIEW IF EXISTS audit_events, family_ranks, family_interventions, verified_families, verification_progress",
+        )
+        .await?;
         let mut harness = diesel_async::AsyncMigrationHarness::new(conn);
         tokio::task::spawn_blocking(move || -> anyhow::Result<usize> {
             let reverted = harness.revert_all_migrations(MIGRATIONS).map_err(|cause| anyhow::anyhow!("migration: {cause}"))?;

@@ -8,7 +8,7 @@ use uuid::Uuid;
 
 use crate::case;
 use crate::datasets::{dataset, number};
-use crate::support::{Answer, Call, Case, Client, Place, World};
+use crate::support::{Answer, Call, Case, Place, World};
 
 /// A family of a mother and a child in a village.
 pub async fn family_in(world: &World, place: Place, village: &str) -> String {
@@ -417,9 +417,9 @@ async fn village_of(world: &World, opened: &Opened, families: i64) {
     let sql = world.sql().await;
     let id = "('00000000-0000-7000-8000-' || lpad(to_hex(n), 12, '0'))::uuid";
     for statement in [
-        format!("INSERT INTO beneficiaries (id, region_code, status) SELECT {id}, $2, 'active' FROM generate_series(1, $1) n"),
+        format!("INSERT INTO beneficiaries (id, region_code, status) SELECT {id}, $2, 'active' FROM generate_series(1, $1::bigint) n"),
         format!(
-            "INSERT INTO members (id, beneficiary_id, name, relation, status) SELECT {id}, {id}, 'Kepala ' || n, 'head', 'present' FROM generate_series(1, $1) n WHERE $2::text IS NOT NULL"
+            "INSERT INTO members (id, beneficiary_id, name, relation, status) SELECT {id}, {id}, 'Kepala ' || n, 'head', 'present' FROM generate_series(1, $1::bigint) n WHERE $2::text IS NOT NULL"
         ),
     ] {
         sql.execute(&statement, &[&families, &world.home.village]).await.unwrap();
@@ -427,7 +427,7 @@ async fn village_of(world: &World, opened: &Opened, families: i64) {
     sql.execute(
         &format!(
             "INSERT INTO assigned_families (village_result_id, beneficiary_id, campaign_id, region_code)
-             SELECT $2, {id}, $3, $4 FROM generate_series(1, $1) n"
+             SELECT $2, {id}, $3, $4 FROM generate_series(1, $1::bigint) n"
         ),
         &[&families, &opened.result.parse::<Uuid>().unwrap(), &opened.campaign.parse::<Uuid>().unwrap(), &world.home.village],
     )
@@ -546,9 +546,4 @@ async fn an_upload_that_is_cut_again_and_again_ends_as_if_it_had_never_been() {
     assert_eq!((last["known"].as_u64(), last["recorded"].as_u64()), (Some(visits.len() as u64), Some(0)), "it was stored before the line held");
     assert_eq!(arrived as usize, visits.len(), "never a part of it");
     assert_eq!(kept(&world).await, expected);
-}
-
-/// Sends visits as somebody, and gives the whole answer.
-pub async fn send_all(client: &Client, result: &str, visits: &[Value]) -> Answer {
-    client.post("/visits", batch(result, visits)).await.expect(200)
 }

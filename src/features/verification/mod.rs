@@ -17,6 +17,7 @@
 //! returned. While it is posted, residents object. Acceptance carries what the visits corrected into the families' records, with
 //! `verified` as its origin, registers confirmed proposals, and is what target lists are drafted from.
 
+mod corrections;
 mod http;
 mod jobs;
 mod model;
@@ -27,5 +28,6 @@ mod visits;
 pub use http::operations;
 pub use jobs::jobs;
 pub use model::{
-    CampaignState, Eligibility, MeetingKind, ObjectionKind, ObjectionState, Presence, ProposalState, ResultState, VisitState,
+    CampaignState, Due, Eligibility, Late, MeetingKind, ObjectionKind, ObjectionState, Presence, ProposalState, ResultState, ResultStep,
+    Taken, VisitState, WhatBecame, decide_by, posted_until,
 };

@@ -7,55 +7,11 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
-use zeroize::Zeroize;
 
+use super::corrections::{self, Correction, PersonFound};
 use super::store::visits::Visit;
-use crate::features::beneficiaries::MemberStatus;
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
-
-/// What corrected identifiers are sealed for.
-pub const CORRECTIONS: &str = "visits.corrections";
-
-/// What became of a member: death and leaving are facts about a person, the family stays.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
-#[serde(deny_unknown_fields)]
-pub struct PersonFound {
-    /// The member.
-    pub member_id: Uuid,
-    /// `present`, `deceased` or `moved_out`.
-    pub status: MemberStatus,
-    /// Who heads the family from now on; needed where its head died or left others behind.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub new_head_id: Option<Uuid>,
-}
-
-/// Identifiers as they should be, kept beside those on file until the result is accepted. Of a member, or (without one) of the
-/// family itself.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Correction {
-    /// The member; none for the family's KK number.
-    pub member_id: Option<Uuid>,
-    /// NIK, sixteen digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub nik: Option<String>,
-    /// KK number, sixteen digits.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub kk_number: Option<String>,
-    /// Name.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub name: Option<String>,
-    /// Born on.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub birth_date: Option<NaiveDate>,
-}
-
-impl Drop for Correction {
-    fn drop(&mut self) {
-        self.nik.zeroize();
-        self.kk_number.zeroize();
-    }
-}
 
 /// A correction as it is shown: numbers masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -89,25 +45,6 @@ impl From<&Correction> for CorrectionOut {
 /// The first four and the last four digits.
 fn mask(number: &str) -> String {
     format!("{}********{}", number.get(..4).unwrap_or_default(), number.get(12..).unwrap_or_default())
-}
-
-/// The corrections of a visit, opened.
-pub fn corrections_of(keys: &KeyRing, visit: &Visit) -> Result<Vec<Correction>> {
-    let Some(sealed) = &visit.corrections_sealed else { return Ok(Vec::new()) };
-    let plain = keys.open(CORRECTIONS, visit.id, sealed)?;
-    // The cause of a failure may quote what it read: it is dropped.
-    serde_json::from_slice(&plain).map_err(|_| anyhow::anyhow!("the corrections of visit {} cannot be read", visit.id).into())
-}
-
-/// The corrections of a visit, sealed; nothing where there are none.
-pub fn seal_corrections(keys: &KeyRing, visit: Uuid, stated: &[Correction]) -> Result<Option<Vec<u8>>> {
-    if stated.is_empty() {
-        return Ok(None);
-    }
-    let mut plain = serde_json::to_vec(stated).map_err(anyhow::Error::new)?;
-    let sealed = keys.seal(CORRECTIONS, visit, &plain)?;
-    plain.zeroize();
-    Ok(Some(sealed))
 }
 
 /// One field in which two visits of a family differ. Numbers are masked, so two different ones may look the same.
@@ -163,7 +100,8 @@ fn facts(visit: &Visit, corrections: &[Correction]) -> BTreeMap<String, Stated> 
 
 /// Every field in which a visit and the one that counts differ.
 pub fn differences(keys: &KeyRing, this: &Visit, standing: &Visit) -> Result<Vec<Difference>> {
-    let (these, those) = (facts(this, &corrections_of(keys, this)?), facts(standing, &corrections_of(keys, standing)?));
+    let stated = |visit: &Visit| corrections::open(keys, visit.id, visit.corrections_sealed.as_deref());
+    let (these, those) = (facts(this, &stated(this)?), facts(standing, &stated(standing)?));
     let mut names: Vec<&String> = these.keys().chain(those.keys()).collect();
     names.sort();
     names.dedup();

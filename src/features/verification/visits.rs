@@ -9,13 +9,14 @@ use chrono::{DateTime, Utc};
 use serde_json::{Value, json};
 use uuid::Uuid;
 
-use super::model::{Criterion, Eligibility, Presence, VisitState};
-use super::observations::{Correction, CorrectionOut, Difference, PersonFound, differences, seal_corrections};
+use super::corrections::{self, Correction, PersonFound};
+use super::model::{Criterion, Eligibility, Presence, VisitState, WhatBecame};
+use super::observations::{CorrectionOut, Difference, differences};
 use super::store::assignments::Part;
 use super::store::visits::{self, MemberAt, Visit};
 use super::store::{assignments, criteria};
 use crate::features::attachments;
-use crate::features::beneficiaries::{Attributes, MemberStatus};
+use crate::features::beneficiaries::Attributes;
 use crate::platform::changes::Change;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::edit::IfGiven;
@@ -109,7 +110,7 @@ fn faults(stated: &Stated, ground: &Ground) -> Vec<FieldError> {
     let member = |id: Uuid| people.iter().find(|member| member.id == id);
     let mut seen = HashSet::new();
     let gone: HashSet<Uuid> =
-        stated.people.iter().filter(|person| person.status != MemberStatus::Present).map(|person| person.member_id).collect();
+        stated.people.iter().filter(|person| person.status != WhatBecame::Present).map(|person| person.member_id).collect();
     for (at, person) in stated.people.iter().enumerate() {
         let path = |name: &str| format!("people[{at}].{name}");
         let Some(known) = member(person.member_id) else {
@@ -119,12 +120,9 @@ fn faults(stated: &Stated, ground: &Ground) -> Vec<FieldError> {
         if !seen.insert(person.member_id) {
             faults.push(refusal(path("member_id"), "duplicate", "The member stands in the list twice."));
         }
-        if person.status == MemberStatus::Merged {
-            faults.push(refusal(path("status"), "not_applicable", "A member was found present, died or moved out."));
-        }
         let others_remain = people.iter().any(|other| other.present && !gone.contains(&other.id));
         match person.new_head_id {
-            None if known.head && known.present && person.status != MemberStatus::Present && others_remain => {
+            None if known.head && known.present && person.status != WhatBecame::Present && others_remain => {
                 faults.push(refusal(path("new_head_id"), "required", "The family stays: name who heads it from now on."));
             }
             Some(head) if gone.contains(&head) || !member(head).is_some_and(|member| member.present) => {
@@ -180,7 +178,7 @@ fn row(keys: &KeyRing, part: &Part, stated: &Stated, digest: Vec<u8>, (by, skew)
         attributes: json!(stated.attributes),
         people: json!(stated.people),
         corrections: json!(shown),
-        corrections_sealed: seal_corrections(keys, stated.id, &stated.corrections)?,
+        corrections_sealed: corrections::seal(keys, stated.id, &stated.corrections)?,
         note: stated.note.clone(),
         attachment_ids: stated.attachment_ids.iter().copied().map(Some).collect(),
         digest,

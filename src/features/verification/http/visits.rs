@@ -9,8 +9,9 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
+use super::super::corrections::{Correction, PersonFound};
 use super::super::model::{Eligibility, Presence, VisitState};
-use super::super::observations::{Correction, CorrectionOut, Difference, PersonFound};
+use super::super::observations::{CorrectionOut, Difference};
 use super::super::store::visits::{self, Visit, Wanted};
 use super::super::visits::{Placed, Sent, Stated, content_of, contradictions, settle as settled, take};
 use crate::features::beneficiaries::{Attributes, unnumbered};
