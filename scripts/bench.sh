@@ -29,7 +29,7 @@ trap finish EXIT
 DATABASE_URL=$(scripts/pg.sh url bench)
 port=$((20000 + RANDOM % 10000))
 export DATABASE_URL BENCH_PGBENCH ENTAS_DEMO=true ENTAS_RATE_LIMIT=0 ENTAS_BIND=127.0.0.1:$port
-export ENTAS_KEY_FILE=$folder/keys ENTAS_SPOOL_DIR=$folder/spool ENTAS_LOG_FILTER=warn ENTAS_PUBLIC_URL=http://127.0.0.1:$port
+export ENTAS_KEY_FILE=$folder/keys ENTAS_SPOOL_DIR=$folder/spool ENTAS_ATTACHMENT_STORE=$folder/attachments ENTAS_LOG_FILTER=warn ENTAS_PUBLIC_URL=http://127.0.0.1:$port
 "$entas" keys-new "$ENTAS_KEY_FILE"
 "$entas" migrate
 "$entas" demo

@@ -46,7 +46,7 @@ query=''; [[ $ENTAS_TEST_DATABASE_URL != *'?'* ]] || query="?${ENTAS_TEST_DATABA
 bare=${ENTAS_TEST_DATABASE_URL%%\?*}
 export DATABASE_URL=${bare%/*}/$database$query
 export ENTAS_DEMO=true ENTAS_DEMO_FAMILIES=300 ENTAS_RATE_LIMIT=0 ENTAS_LOG=json ENTAS_WORKERS=2
-export ENTAS_KEY_FILE=$work/keys ENTAS_SPOOL_DIR=$work/spool
+export ENTAS_KEY_FILE=$work/keys ENTAS_SPOOL_DIR=$work/spool ENTAS_ATTACHMENT_STORE=$work/attachments
 mkdir "$ENTAS_SPOOL_DIR"
 "$ENTAS_EXE" keys-new "$ENTAS_KEY_FILE"
 "$ENTAS_EXE" migrate
