@@ -351,7 +351,7 @@ async fn what_was_decided_about_a_member_holds_for_whom_they_turned_out_to_be() 
         let mut pairs = BTreeMap::new();
         for row in world.sql().await.query(ids, &[&run, &statement, &ordinal]).await.unwrap() {
             let seen = coordinator.get(&format!("/match-pairs/{}", row.get::<_, String>(0))).await.expect(200).body;
-            pairs.insert(seen["right"]["member_id"].as_str().unwrap().to_owned(), seen["decision"]["id"].clone());
+            pairs.insert(seen["right"]["member_id"].as_str().unwrap().to_owned(), seen["pair"]["decision"]["id"].clone());
         }
         (status, pairs)
     };
