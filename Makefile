@@ -7,7 +7,7 @@ CARGO ?= cargo
 export PATH := $(PATH):$(HOME)/.cargo/bin
 export CARGO
 
-.PHONY: help run test db-url db-stop bench bench-linkage bench-files docs fmt deny setup
+.PHONY: help run test db-url db-stop bench bench-linkage bench-runs bench-files docs fmt deny setup
 
 help: ## list these commands
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 22
@@ -29,6 +29,9 @@ bench: ## measure beside pgbench and \copy on a private durable database; writes
 
 bench-linkage: ## measure entas link beside Splink 4 on the same files and core; writes a section of docs/BENCHMARKS.md
 	@scripts/bench-linkage.sh
+
+bench-runs: ## measure matching runs of the service beside entas link on the same registers; writes a section of docs/BENCHMARKS.md
+	@scripts/bench-runs.sh
 
 bench-files: ## read the largest files through the release build and hold its memory to docs/OPERATIONS.md (minutes)
 	@scripts/bench-files.sh

@@ -321,7 +321,7 @@ diesel::table! {
         data_agrees -> Bool,
         right_state -> Nullable<Text>,
         unlocks -> Int2,
-        terms -> Jsonb,
+        terms -> Json,
     }
 }
 
@@ -846,10 +846,8 @@ diesel::joinable!(jobs -> actors (actor_id));
 diesel::joinable!(jobs -> regions (region_code));
 diesel::joinable!(match_decisions -> match_pairs (pair_id));
 diesel::joinable!(match_decisions -> regions (region_code));
-diesel::joinable!(match_pairs -> matching_runs (run_id));
 diesel::joinable!(match_pairs -> members (right_member_id));
 diesel::joinable!(match_queue -> members (member_id));
-diesel::joinable!(match_results -> matching_runs (run_id));
 diesel::joinable!(match_results -> members (stranger_member_id));
 diesel::joinable!(match_results -> statements (stranger_statement_id));
 diesel::joinable!(match_samples -> actors (drawn_by));

@@ -279,6 +279,19 @@ impl Scheme {
         })
     }
 
+    /// Whether the names of a pair are the same, or spellings of one, in every part.
+    pub fn names_alike(&self, pattern: u64) -> bool {
+        let mut levels = self.comparisons.iter().flat_map(|comparison| {
+            let levels = comparison.levels_of(comparison.cell(pattern));
+            let named = |part: &Part| matches!(part.rule, Rule::Name | Rule::NamePart);
+            comparison.parts.iter().zip(levels).filter(move |(part, _)| named(part))
+        });
+        levels.all(|(part, level)| {
+            let key = part.rule.levels().get(level).map_or("", |level| level.key);
+            key.starts_with("equal") || key.starts_with("spelling")
+        })
+    }
+
     /// The pattern of a pair.
     pub fn pattern(&self, a: Row<'_>, b: Row<'_>) -> u64 {
         self.pattern_with(a, b, &mut Memo::default())

@@ -30,16 +30,23 @@ impl fmt::Display for Term {
 impl Engine {
     /// The terms of a pair's weight; they sum to it.
     pub fn explain(&self, model: &Model, pair: &Pair) -> Vec<Term> {
+        let mut out = self.evidence_terms(model, pair.pattern);
+        out.append(&mut pair.own_terms());
+        out
+    }
+
+    /// Of these terms those that all pairs of a pattern share: what the fields and the family say.
+    pub fn evidence_terms(&self, model: &Model, pattern: u64) -> Vec<Term> {
         let mut out = Vec::new();
-        for (number, weight) in model.steps(&self.scheme, pair.pattern) {
+        for (number, weight) in model.steps(&self.scheme, pattern) {
             let (key, levels) = match number.map(|number| self.scheme.comparisons.get(number)) {
                 None => ("prior".to_owned(), Vec::new()),
                 Some(None) => {
-                    let level = family::LEVELS.get((pair.pattern >> CONTEXT) as usize).copied().unwrap_or_default();
+                    let level = family::LEVELS.get((pattern >> CONTEXT) as usize).copied().unwrap_or_default();
                     ("family".to_owned(), vec![("family".to_owned(), level)])
                 }
                 Some(Some(comparison)) => {
-                    let levels = comparison.levels_of(comparison.cell(pair.pattern));
+                    let levels = comparison.levels_of(comparison.cell(pattern));
                     let named = comparison
                         .parts
                         .iter()
@@ -50,15 +57,19 @@ impl Engine {
             };
             out.push(Term { key, levels, weight });
         }
-        let others = [
-            ("left_rivals", pair.left_rivals),
-            ("right_rivals", pair.right_rivals),
-            ("chain", pair.chain),
-            ("calibration", pair.calibration),
-        ];
-        for (key, weight) in others {
-            out.push(Term { key: key.to_owned(), levels: Vec::new(), weight });
-        }
         out
+    }
+}
+
+impl Pair {
+    /// Of the terms of its weight those that are its own: what competition, a third row and calibration add.
+    pub fn own_terms(&self) -> Vec<Term> {
+        let own = [
+            ("left_rivals", self.left_rivals),
+            ("right_rivals", self.right_rivals),
+            ("chain", self.chain),
+            ("calibration", self.calibration),
+        ];
+        own.map(|(key, weight)| Term { key: key.to_owned(), levels: Vec::new(), weight }).into()
     }
 }

@@ -76,7 +76,8 @@ impl<'e> Index<'e> {
         self.ask(&self.one(id, values), 0, None)
     }
 
-    /// The candidates of a record that is in the index, itself left out.
+    /// The candidates of a record that is in the index, itself left out. Members of one family have home and often the birth date in
+    /// common, twins both: whom the source's family names side by side with another name is another person, and competes with nobody.
     pub fn candidates_of(&self, row: u32) -> Vec<Candidate> {
         self.ask(&self.register, row, Some(row))
     }
@@ -90,6 +91,9 @@ impl<'e> Index<'e> {
                 continue;
             }
             let pattern = engine.pattern(one, row, &self.register, right);
+            if itself.is_some_and(|row| self.register.are_family(row, right)) && !engine.scheme.names_alike(pattern) {
+                continue;
+            }
             let weight = engine.evidence(self.model, pattern);
             if weight > assign::FLOOR {
                 let place = u32::try_from(patterns.len()).unwrap_or(u32::MAX);

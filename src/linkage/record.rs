@@ -200,6 +200,12 @@ impl Register {
         }
     }
 
+    /// Whether the source itself names two records as members of one family.
+    pub fn are_family(&self, a: u32, b: u32) -> bool {
+        let group = |n: u32| self.groups.get(n as usize).copied().filter(|&group| group != 0);
+        group(a).is_some_and(|family| group(b) == Some(family))
+    }
+
     /// A record's id.
     pub fn id(&self, n: u32) -> &str {
         let n = n as usize;

@@ -219,6 +219,37 @@ fn a_kept_model_scores_as_it_did_also_one_by_one() {
 }
 
 #[test]
+fn whom_a_family_names_beside_another_name_is_another_person() {
+    let (left, right) = registers(150);
+    let engine = Engine::new(Profile::shipped("indonesian").unwrap().unwrap()).unwrap();
+    let (outcome, ..) = linked(&left, &right, &Options::default());
+    let columns: Vec<&str> = engine.layout.columns.iter().map(|column| column.key.as_str()).collect();
+    let row = |name: &str, family: &str| -> Vec<String> {
+        let value = |key: &&str| match *key {
+            "nik" => "",
+            "birth_date" => "2019-06-09",
+            "sex" => "P",
+            "name" => name,
+            "mother" => "SITI AMINAH",
+            "family_card" => "6202012304120001",
+            "village" => "6202012005",
+            "source_family" => family,
+            _ => "",
+        };
+        columns.iter().map(|key| value(key).to_owned()).collect()
+    };
+    let ask = |families: [&str; 3]| {
+        let rows = [("a", row("NURUL AINI", families[0])), ("b", row("NURUL AISYAH", families[1])), ("c", row("NURUL AINI", families[2]))];
+        let register = engine.register(rows.iter().map(|(id, row)| (*id, row.iter().map(String::as_str).collect::<Vec<_>>())));
+        let index = Index::new(&engine, &outcome.model, register).unwrap();
+        index.candidates_of(0).into_iter().map(|candidate| candidate.id).collect::<Vec<_>>()
+    };
+    let apart = ask(["1", "2", "3"]);
+    assert!(apart.contains(&"b".to_owned()) && apart.contains(&"c".to_owned()), "{apart:?}");
+    assert_eq!(ask(["1", "1", "1"]), ["c"], "who is named twice by the same name stays");
+}
+
+#[test]
 fn a_person_listed_twice_is_matched_twice_and_strangers_are_not() {
     let (mut left, right) = registers(150);
     let (id, values) = left[3].clone();

@@ -62,6 +62,7 @@ async fn the_code_believes_what_the_database_has() {
             "date" => "Date",
             "timestamptz" => "Timestamptz",
             "bytea" => "Bytea",
+            "json" => "Json",
             "jsonb" => "Jsonb",
             "_text" => "Array<Nullable<Text>>",
             other => panic!("a new column type: {other}"),

@@ -594,6 +594,41 @@ async fn later_releases_find_the_family_that_is_kept() {
 }
 
 #[actix_web::test]
+async fn a_card_that_stayed_with_the_merged_family_is_the_kept_ones_to_have() {
+    let world = World::new().await;
+    let dinsos = world.role(Role::SocialAffairs);
+    let card = |serial: u32| format!("620297010121{serial:04}");
+    let with_card = async |serial: u32, name: &str| {
+        let members = json!([{"name": name, "relation": "head"}]);
+        family(&world, Place::Home, json!({"kk_number": card(serial), "members": members})).await.id()
+    };
+    let (kept, other, third) = (with_card(1, "Udin").await, with_card(2, "Udin").await, with_card(3, "Ujang").await);
+    let body = json!({"other_id": other, "reason": "Tercatat dua kali"});
+    let event = dinsos.post(&format!("/beneficiaries/{kept}/merge"), body).await.expect(201).id();
+    let give = async |family: &str, serial: u32| {
+        let path = format!("/beneficiaries/{family}");
+        let etag = dinsos.get(&path).await.expect(200).etag();
+        dinsos.patch(&path, &etag, json!({"kk_number": card(serial)})).await
+    };
+    // Whoever did not take the other family in does not get its number.
+    give(&third, 2).await.refused(409, "family_card_taken");
+    give(&kept, 3).await.refused(409, "family_card_taken");
+    assert_eq!(give(&kept, 2).await.expect(200).body["kk_number_masked"], "6202********0002");
+    let told = "SELECT count(*) FROM changes WHERE action = 'card_passed_on' AND resource_id = $1::text::uuid";
+    assert_eq!(world.sql().await.query_one(told, &[&other]).await.unwrap().get::<_, i64>(0), 1);
+    assert_eq!(give(&third, 1).await.expect(200).body["kk_number_masked"], "6202********0001", "the number given up is free");
+    // Undone, it stays where somebody gave it to; from there it can be moved back.
+    dinsos.post(&format!("/family-events/{event}/undo"), json!({"reason": "Dua keluarga"})).await.expect(200);
+    let masks = async |family: &str| dinsos.get(&format!("/beneficiaries/{family}")).await.expect(200).body["kk_number_masked"].clone();
+    assert_eq!((masks(&kept).await, masks(&other).await), (json!("6202********0002"), Value::Null));
+    give(&other, 2).await.refused(409, "family_card_taken");
+    let path = format!("/beneficiaries/{kept}");
+    let etag = dinsos.get(&path).await.expect(200).etag();
+    dinsos.patch(&path, &etag, json!({"kk_number": null})).await.expect(200);
+    assert_eq!(give(&other, 2).await.expect(200).body["kk_number_masked"], "6202********0002");
+}
+
+#[actix_web::test]
 async fn whoever_is_there_stays_there_and_a_lost_head_stops_no_undo() {
     let world = World::new().await;
     let dinsos = world.role(Role::SocialAffairs);

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Mutex;
 
 use entas::platform::policy::Role;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -309,11 +310,78 @@ async fn nonsense_is_refused_and_results_wait_for_the_job() {
     coordinator.post("/matching-runs", json!({"left_release_id": waiting, "against": "itself"})).await.refused(409, "release_not_kept");
     let begun = coordinator.post("/matching-runs", json!({"left_release_id": release, "against": "itself"})).await.expect(202).body;
     let run = begun["run_id"].as_str().unwrap();
+    let queued = coordinator.get(&format!("/matching-runs/{run}")).await.expect(200);
+    let known = queued.etag();
+    let poll = async || coordinator.send(Method::GET, &format!("/matching-runs/{run}"), &[("if-none-match", &known)], None).await;
+    poll().await.expect(304);
     for part in ["results", "pairs", "summary"] {
         coordinator.get(&format!("/matching-runs/{run}/{part}")).await.refused(409, "run_not_done");
     }
     coordinator.post(&format!("/jobs/{}/cancel", begun["job_id"].as_str().unwrap()), json!(null)).await.expect(200);
     world.run_jobs().await;
-    assert_eq!(coordinator.get(&format!("/matching-runs/{run}")).await.expect(200).body["state"], "cancelled");
+    assert_eq!(poll().await.expect(200).body["state"], "cancelled", "whoever polls with what they know learns of it");
     coordinator.get(&format!("/matching-runs/{run}/results")).await.refused(409, "run_not_done");
+}
+
+#[actix_web::test]
+async fn what_was_decided_about_a_member_holds_for_whom_they_turned_out_to_be() {
+    let world = World::new().await;
+    let (coordinator, dinsos) = (world.role(Role::Coordinator), world.role(Role::SocialAffairs));
+    let list = List::new(&world, "62.02", 9, 40).await;
+    let release = delivered(&world, Place::Home, &list, "commit").await;
+    let body = json!({"left_release_id": release, "against": "families"});
+    let first = ran(&world, &coordinator, body.clone()).await;
+    // Somebody who is found among our members, and is no head there.
+    let found = "SELECT p.id::text, p.right_member_id::text, m.beneficiary_id::text, p.left_statement_id::text, p.left_ordinal
+                   FROM match_pairs p JOIN members m ON m.id = p.right_member_id
+                  WHERE p.run_id = $1::text::uuid AND p.zone = 'match' AND m.relation <> 'head' AND m.birth_date IS NOT NULL
+                  ORDER BY p.id LIMIT 1";
+    let row = world.sql().await.query_one(found, &[&first]).await.unwrap();
+    let [pair, member, home, statement]: [String; 4] = [0, 1, 2, 3].map(|column| row.get(column));
+    let ordinal: i16 = row.get(4);
+    let reason = json!({"outcome": "no_match", "reason": "Diperiksa di desa"});
+    let decision = coordinator.post(&format!("/match-pairs/{pair}/decision"), reason).await.expect(201).id();
+    // What a run says of the person on the list, and which of our members their pairs lead to, with the decision on each.
+    let told = async |run: &str| {
+        let results = coordinator.all(&format!("/matching-runs/{run}/results?limit=200")).await;
+        let own = |result: &&Value| result["statement_id"] == statement.as_str() && result["ordinal"] == ordinal;
+        let status = results.iter().find(own).unwrap()["status"].as_str().unwrap().to_owned();
+        let ids = "SELECT id::text FROM match_pairs
+                    WHERE run_id = $1::text::uuid AND left_statement_id = $2::text::uuid AND left_ordinal = $3 ORDER BY id";
+        let mut pairs = BTreeMap::new();
+        for row in world.sql().await.query(ids, &[&run, &statement, &ordinal]).await.unwrap() {
+            let seen = coordinator.get(&format!("/match-pairs/{}", row.get::<_, String>(0))).await.expect(200).body;
+            pairs.insert(seen["right"]["member_id"].as_str().unwrap().to_owned(), seen["pair"]["decision"]["id"].clone());
+        }
+        (status, pairs)
+    };
+    let (status, pairs) = told(&first).await;
+    assert_eq!((status.starts_with("matched"), &pairs[&member]), (false, &json!(decision)));
+
+    // The same person was registered once more, and that record is kept.
+    let known = dinsos.get(&format!("/beneficiaries/{home}/members/{member}")).await.expect(200).body;
+    let head = json!({"name": known["name"], "relation": "head", "sex": known["sex"], "birth_date": known["birth_date"]});
+    let new = json!({"region_code": world.home.village, "members": [head]});
+    let family = dinsos.post("/beneficiaries", new).await.expect(201).id();
+    let kept = dinsos.all(&format!("/beneficiaries/{family}/members")).await[0]["id"].as_str().unwrap().to_owned();
+    let named = json!([{"kept_member_id": kept, "merged_member_id": member}]);
+    let merge = json!({"other_id": home, "people": named, "people_only": true, "reason": "Satu orang", "override_reason": "Diuji"});
+    let event = dinsos.post(&format!("/beneficiaries/{family}/merge"), merge).await.expect(201).id();
+    let second = ran(&world, &coordinator, body.clone()).await;
+    let (status, pairs) = told(&second).await;
+    assert!(!pairs.contains_key(&member), "who was merged away is found no more: {pairs:?}");
+    assert_eq!((status.starts_with("matched"), pairs.get(&kept)), (false, Some(&json!(decision))), "{status}");
+    let again = world.sql().await.query_one("SELECT count(*) FROM match_decisions", &[]).await.unwrap().get::<_, i64>(0);
+    assert_eq!(again, 1, "carried, not taken a second time");
+
+    // Two again: what was decided is about the one it was decided about.
+    dinsos.post(&format!("/family-events/{event}/undo"), json!({"reason": "Dua orang"})).await.expect(200);
+    let third = ran(&world, &coordinator, body).await;
+    let (_, pairs) = told(&third).await;
+    assert_eq!(pairs.get(&member), Some(&json!(decision)), "{pairs:?}");
+    assert!(pairs.get(&kept).is_none_or(Value::is_null), "{pairs:?}");
+    // Taken back, it is taken back wherever it was carried to.
+    coordinator.post(&format!("/match-decisions/{decision}/undo"), json!({"reason": "Keliru"})).await.expect(200);
+    let (status, pairs) = told(&second).await;
+    assert_eq!((status.starts_with("matched"), pairs.get(&kept)), (true, Some(&Value::Null)), "{status}");
 }

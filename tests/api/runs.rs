@@ -67,6 +67,7 @@ async fn a_run_that_was_killed_begins_anew_and_ends_exact() {
     let astray = "SELECT (SELECT count(*) FROM match_pairs p
                            WHERE NOT EXISTS (SELECT FROM statements s JOIN regions r ON r.code = p.region_code
                                               WHERE s.id = p.left_statement_id AND s.region_code = p.region_code AND p.left_ordinal < s.people)
+                              OR NOT EXISTS (SELECT FROM matching_runs m WHERE m.id = p.run_id AND m.done_at IS NOT NULL)
                               OR p.right_statement_id IS NOT NULL AND NOT EXISTS (SELECT FROM statements s
                                               WHERE s.id = p.right_statement_id AND p.right_ordinal < s.people))
                        + (SELECT count(*) FROM match_results r

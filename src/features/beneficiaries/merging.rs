@@ -6,7 +6,8 @@
 //!
 //! Either gives a **journal**: of every row it touched, what changed, before and after. Undoing sets each field back that
 //! still is what the event made of it; one that somebody changed since stays as it is, and is told. What is derived (needs,
-//! warnings) is derived anew. The journal holds numbers in clear: whoever keeps it seals it.
+//! warnings) is derived anew. A KK number that stayed with the merged family may be given to the kept one by an edit; undoing
+//! the merge leaves it there, and the restored family has none until somebody moves it back. The journal holds numbers in clear: whoever keeps it seals it.
 
 use std::collections::{HashMap, HashSet};
 

@@ -229,6 +229,17 @@ pub(super) async fn set_family_card(tx: &Tx, keys: &KeyRing, family: &mut Family
     Ok(())
 }
 
+/// A number that rests with a family merged into this one is this one's to have: the other gives it up. Undoing the merge leaves
+/// it where it was given to, as it leaves every field that somebody changed since.
+async fn pass_on_card(tx: &mut Tx, keys: &KeyRing, family: Uuid, kk: &KkNumber) -> Result<Option<Change>> {
+    let entries = keys.indexes(KK_KIND, kk.expose().as_bytes())?;
+    let Some(old) = store::merged_card_holder(tx, family, entries).await? else { return Ok(None) };
+    let (kk_sealed, kk_index, kk_mask) = rest_kk(keys, old.id, None)?;
+    let new = Family { kk_sealed, kk_index, kk_mask, version: old.version.saturating_add(1), updated_at: Utc::now(), ..old.clone() };
+    store::update(tx, &new).await?;
+    Ok(Some(Change::turned("card_passed_on", &old, &new)))
+}
+
 /// Registers a family with its members.
 pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily) -> Result<Vec<Change>> {
     let NewFamily { id, region, address, kk_number, attributes, members } = new;
@@ -282,11 +293,14 @@ pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfMatch, patc
     if let Some(patch) = attributes {
         draft.attributes = json!(attributes_of(&draft.attributes).patched(patch));
     }
+    let mut changes = Vec::new();
     if let Some(kk) = kk_number {
+        if let Some(kk) = &kk {
+            changes.extend(pass_on_card(tx, keys, id, kk).await?);
+        }
         set_family_card(tx, keys, &mut draft, kk.as_ref()).await?;
     }
     draft.provenance = provenance::after_edit_of_family(&old, &draft);
-    let mut changes = Vec::new();
     if let Some(region) = region.filter(|region| *region != old.region()) {
         demand_village(tx, &region)?;
         draft.region_code = region.into();

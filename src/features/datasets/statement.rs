@@ -11,8 +11,10 @@ use crate::platform::ids::RegionCode;
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
 
 mod packed;
+mod people;
 
-pub use packed::{Renewed, Renewer, Sealed, open, open_people, open_row, prepare, renewed, renewed_row, seal_row};
+pub use packed::{Renewed, Renewer, Sealed, open, open_row, prepare, processors, renewed, renewed_row, seal_row};
+pub use people::{PeopleReader, SealedPeople};
 
 /// A family as a release states it. Prints nothing personal.
 pub struct Statement {

@@ -85,7 +85,7 @@ pub struct MatchingRunOut {
 }
 
 impl From<Shown> for MatchingRunOut {
-    fn from((row, job): Shown) -> Self {
+    fn from((row, job, moved): Shown) -> Self {
         let state = RunState::of(row.done_at.is_some(), &job).name().to_owned();
         let Run { id, region_code, against, left_release_id, right_release_id, job_id, done_at, four_eyes, .. } = row;
         let Run { left_people, right_people, pairs_compared, model, version, created_at, updated_at, .. } = row;
@@ -103,7 +103,8 @@ impl From<Shown> for MatchingRunOut {
             right_people,
             pairs_compared,
             model,
-            version,
+            // Its state is its job's, and whoever polls with the ETag of a run that waited has to learn that it runs.
+            version: version.saturating_add(moved),
             created_at,
             updated_at,
         }
@@ -171,7 +172,7 @@ pub struct MatchingRunFilter {
 async fn list(access: Access<MatchingRead>, list: List<MatchingRunFilter>) -> Result<Page<MatchingRunOut>> {
     let MatchingRunFilter { release_id, state } = &list.filter;
     let rows = store::runs(&access.read().await?, *release_id, *state, list.after()?, list.fetch()).await?;
-    Ok(list.page(rows, |(row, _)| row.id, MatchingRunOut::from))
+    Ok(list.page(rows, |(row, ..)| row.id, MatchingRunOut::from))
 }
 
 /// Begin a matching run

@@ -1,7 +1,7 @@
 //! The work of a run: people are read and opened page by page, weighed on threads of their own, and everything is stored in
 //! one transaction at the end. Until then nothing of the run can be seen, so one that was killed simply starts anew.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -9,11 +9,13 @@ use anyhow::Context;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use super::decided::{Decided, Keys};
 use super::model::{Against, Facts, Outcome, Zone, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
 use crate::features::datasets;
 use crate::linkage::explain::Term;
+use crate::linkage::model::Model;
 use crate::linkage::profile::Profile;
 use crate::linkage::run::{Engine, Options, Outcome as Found, Pair as Weighed};
 use crate::platform::changes::Change;
@@ -62,9 +64,9 @@ enum Ended {
 async fn attempt(step: &Step) -> Result<Ended> {
     let Payload { run_id } = serde_json::from_value(step.payload.clone()).context("payload of a matching run")?;
     let db = step.read().await?;
-    let (run, _) = store::find_run(&db, run_id).await?;
+    let (run, ..) = store::find_run(&db, run_id).await?;
     let keys = datasets::under_keys(&db, &run.releases()).await?;
-    let decided = store::decisions_in_force(&db).await?;
+    let decided = Decided::read(&db).await?;
     drop(db);
     let engine = Arc::new(engine()?);
     let mut done = 0;
@@ -131,13 +133,7 @@ async fn sides(step: &Step, engine: &Arc<Engine>, run: &Run, done: &mut i64) -> 
 }
 
 /// None when it was told to stop.
-fn weigh(
-    engine: &Engine,
-    run: &Run,
-    mut sides: Sides,
-    decided: HashMap<(String, String), Outcome>,
-    cancel: &AtomicBool,
-) -> Option<Findings> {
+fn weigh(engine: &Engine, run: &Run, mut sides: Sides, decided: Decided, cancel: &AtomicBool) -> Option<Findings> {
     let options = Options { cancel: Some(cancel), ..Options::default() };
     let found = match &mut sides.right {
         Some(right) => engine.link(&mut sides.left.register, &mut right.register, &options),
@@ -154,20 +150,32 @@ struct Findings {
     counted: Counted,
     model: String,
     /// What stood when the run began.
-    decided: HashMap<(String, String), Outcome>,
+    decided: Decided,
 }
 
 impl Findings {
-    fn of(engine: &Engine, run: &Run, sides: &Sides, found: &Found, decided: HashMap<(String, String), Outcome>) -> Findings {
-        let left = &sides.left.people;
-        let right = sides.right.as_ref().map_or(left, |right| &right.people);
+    fn of(engine: &Engine, run: &Run, sides: &Sides, found: &Found, decided: Decided) -> Findings {
+        let left = &sides.left;
+        let right = sides.right.as_ref().unwrap_or(left);
         let mut pairs = Vec::with_capacity(found.pairs.len());
         // A person's pairs, by their place on the left; in a list compared with itself both people have the pair.
-        let mut of_person: Vec<Vec<(usize, u32)>> = vec![Vec::new(); left.len()];
-        for weighed in &found.pairs {
-            let (Some(one), Some(other)) = (place(left, weighed.left), place(right, weighed.right)) else { continue };
+        let mut of_person: Vec<Vec<(usize, u32)>> = vec![Vec::new(); left.people.len()];
+        let mut reasons = Reasons { engine, model: &found.model, known: HashMap::new() };
+        // In the order of the statements: side by side in the table, and at the end of its index.
+        let mut in_order: Vec<&Weighed> = found.pairs.iter().collect();
+        in_order.sort_by_key(|weighed| weighed.left);
+        for weighed in in_order {
+            let Some(blank) = blank(run, (left, weighed.left), (right, weighed.right), &decided) else { continue };
             let at = pairs.len();
-            pairs.push(pair(engine, run, one, other, weighed, found));
+            let (terms, data_agrees) = reasons.of(weighed);
+            pairs.push(Pair {
+                weight: weighed.weight,
+                probability: weighed.probability,
+                zone: weighed.zone.name().into(),
+                data_agrees,
+                terms,
+                ..blank
+            });
             if let Some(list) = of_person.get_mut(weighed.left as usize) {
                 list.push((at, weighed.right));
             }
@@ -179,17 +187,17 @@ impl Findings {
         let given_away = if sides.right.is_some() { given_away(left, &decided, &pairs, &of_person) } else { HashSet::new() };
         let fact = |(at, pair): (usize, &Pair)| pair.facts(outcome(&decided, pair), given_away.contains(&at));
         let facts: Vec<Facts> = pairs.iter().enumerate().map(fact).collect();
-        let taken = Taken::of(left, sides.right.as_ref().map(|right| right.people.as_slice()));
+        let taken = Taken::of(&right.people, sides.right.is_none());
         let mut settled = HashSet::new();
-        let mut results = Vec::with_capacity(left.len());
-        for ((at, person), list) in (0u32..).zip(left).zip(&of_person) {
+        let mut results = Vec::with_capacity(left.people.len());
+        for ((at, person), list) in (0u32..).zip(&left.people).zip(&of_person) {
             let Side::Statement(statement_id, ordinal) = person.side else { continue };
             let own: Vec<Facts> = list.iter().filter_map(|(pair, _)| facts.get(*pair).copied()).collect();
             let held = holding(&own);
             if held.is_some() {
                 settled.insert(at);
             }
-            let stranger = taken.by_a_stranger(person, at, list).and_then(|at| place(right, at)).map(|stranger| stranger.side);
+            let stranger = taken.by_a_stranger(person, at, list).and_then(|at| right.get(at)).map(|stranger| stranger.side);
             let nik_taken = nik_taken(stranger.is_some(), &own);
             let (stranger_statement_id, stranger_ordinal, stranger_member_id) = match stranger {
                 Some(Side::Statement(id, ordinal)) => (Some(id), Some(ordinal), None),
@@ -211,11 +219,11 @@ impl Findings {
                 stranger_member_id,
             });
         }
-        unlocks(left, &settled, &of_person, &mut pairs);
+        unlocks(&left.people, &settled, &of_person, &mut pairs);
         Findings {
             run: run.clone(),
             counted: Counted {
-                left: i32::try_from(left.len()).unwrap_or(i32::MAX),
+                left: i32::try_from(left.people.len()).unwrap_or(i32::MAX),
                 right: sides.right.as_ref().map_or(0, |right| i32::try_from(right.people.len()).unwrap_or(i32::MAX)),
                 compared: i64::try_from(found.stats.compared).unwrap_or(i64::MAX),
             },
@@ -242,36 +250,14 @@ impl Findings {
         if datasets::under_keys(&tx, &run.releases()).await? != keys {
             return Ok(Ended::KeysChanged);
         }
-        let now = store::decisions_in_force(&tx).await?;
-        let keys: BTreeSet<&(String, String)> = now.keys().chain(decided.keys()).collect();
-        for keys in keys.into_iter().filter(|keys| now.get(*keys) != decided.get(*keys)) {
+        let now = Decided::read(&tx).await?;
+        for keys in now.differing(&decided) {
             store::derive(&mut tx, (&keys.0, &keys.1)).await?;
         }
         step.succeed(&mut tx).await?;
         tx.commit([Change::turned("done", &run, &ended)]).await?;
         Ok(Ended::Over)
     }
-}
-
-fn place(people: &[Person], at: u32) -> Option<&Person> {
-    people.get(usize::try_from(at).ok()?)
-}
-
-/// The keys of two people in the one order in which a decision knows them.
-fn ordered(one: &Person, other: &Person) -> (String, String) {
-    let (one, other) = (one.key.clone(), other.key.clone());
-    if one <= other { (one, other) } else { (other, one) }
-}
-
-fn pair(engine: &Engine, run: &Run, one: &Person, other: &Person, weighed: &Weighed, found: &Found) -> Pair {
-    let terms = engine.explain(&found.model, weighed);
-    let level = |field: &str| {
-        let mut levels = terms.iter().flat_map(|term| &term.levels);
-        levels.find(|(known, _)| known == field).map_or("missing", |(_, level)| *level)
-    };
-    let name = level("name");
-    let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
-    blank(run, one, other, data_agrees).weighing(weighed, told(&terms))
 }
 
 /// Terms as they are stored. As text at once: a hundred thousand trees of JSON take half a gigabyte.
@@ -287,8 +273,41 @@ pub(super) fn told(terms: &[Term]) -> String {
 /// The terms of a pair that nobody weighed.
 const NO_TERMS: &str = "[]";
 
+/// Why pairs have their weights. What the fields and the family say is said once for all pairs that agree alike; most do.
+struct Reasons<'a> {
+    engine: &'a Engine,
+    model: &'a Model,
+    /// By pattern the terms, and whether the data agree.
+    known: HashMap<u64, (String, bool)>,
+}
+
+impl Reasons<'_> {
+    /// The terms of a pair as they are stored, and whether its names and birth dates agree.
+    fn of(&mut self, weighed: &Weighed) -> (String, bool) {
+        let (shared, data_agrees) = self.known.entry(weighed.pattern).or_insert_with(|| {
+            let terms = self.engine.evidence_terms(self.model, weighed.pattern);
+            let level = |field: &str| {
+                let mut levels = terms.iter().flat_map(|term| &term.levels);
+                levels.find(|(known, _)| known == field).map_or("missing", |(_, level)| *level)
+            };
+            let name = level("name");
+            let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
+            (told(&terms), data_agrees)
+        });
+        let own = told(&weighed.own_terms());
+        let text = match (shared.strip_suffix(']'), own.strip_prefix('[')) {
+            (Some(_), Some("]")) => shared.clone(),
+            (Some("["), _) => own,
+            (Some(shared), Some(own)) => format!("{shared},{own}"),
+            _ => NO_TERMS.into(),
+        };
+        (text, *data_agrees)
+    }
+}
+
 /// A pair without weight.
-fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
+fn blank(run: &Run, (left, l): (&People, u32), (right, r): (&People, u32), decided: &Decided) -> Option<Pair> {
+    let (one, other) = (left.get(l)?, right.get(r)?);
     let (left_statement_id, left_ordinal) = match one.side {
         Side::Statement(id, ordinal) => (id, ordinal),
         Side::Member(id) => (id, 0),
@@ -297,8 +316,8 @@ fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
         Side::Statement(id, ordinal) => (Some(id), Some(ordinal), None),
         Side::Member(id) => (None, None, Some(id)),
     };
-    let (one_key, other_key) = ordered(one, other);
-    Pair {
+    let (one_key, other_key) = decided.keys_of(left.key(l), right.key(r));
+    Some(Pair {
         id: new_id(),
         run_id: run.id,
         region_code: one.region.to_string(),
@@ -313,73 +332,54 @@ fn blank(run: &Run, one: &Person, other: &Person, data_agrees: bool) -> Pair {
         probability: 0.5,
         zone: Zone::Review.name().into(),
         nik_agrees: one.nik.zip(other.nik).map(|(one, other)| one == other),
-        data_agrees,
+        data_agrees: false,
         right_state: other.inactive.map(|inactive| inactive.name().into()),
         unlocks: 0,
         terms: NO_TERMS.into(),
-    }
-}
-
-impl Pair {
-    fn weighing(self, weighed: &Weighed, terms: String) -> Pair {
-        Pair { weight: weighed.weight, probability: weighed.probability, zone: weighed.zone.name().into(), terms, ..self }
-    }
+    })
 }
 
 /// Decisions hold even where the engine would not think of the pair: it is there, without a weight.
-fn remembered(
-    run: &Run,
-    left: &[Person],
-    right: &[Person],
-    decided: &HashMap<(String, String), Outcome>,
-    pairs: &mut Vec<Pair>,
-    of_person: &mut [Vec<(usize, u32)>],
-) {
+fn remembered(run: &Run, left: &People, right: &People, decided: &Decided, pairs: &mut Vec<Pair>, of_person: &mut [Vec<(usize, u32)>]) {
     if decided.is_empty() {
         return;
     }
-    let known: HashSet<(String, String)> = pairs.iter().map(|pair| (pair.one_key.clone(), pair.other_key.clone())).collect();
-    let mut missing: Vec<&(String, String)> =
-        decided.iter().filter(|(keys, outcome)| **outcome == Outcome::Match && !known.contains(*keys)).map(|(keys, _)| keys).collect();
+    let known: HashSet<(&str, &str)> = pairs.iter().map(|pair| (pair.one_key.as_str(), pair.other_key.as_str())).collect();
+    let is_missing = |(one, other): &Keys| !known.contains(&(one.as_str(), other.as_str()));
+    let mut missing: Vec<&Keys> = decided.ones().filter(|(keys, _)| is_missing(keys)).map(|(_, today)| today).collect();
     if missing.is_empty() {
         return;
     }
     missing.sort();
-    let by_key =
-        |people: &[Person]| -> HashMap<String, u32> { (0u32..).zip(people).map(|(at, person)| (person.key.clone(), at)).collect() };
-    let (on_left, on_right) = (by_key(left), by_key(right));
+    let keys = || missing.iter().flat_map(|(one, other)| [one.as_str(), other.as_str()]);
+    let (on_left, on_right) = (left.find(keys()), right.find(keys()));
     for (one, other) in missing {
         for (one, other) in [(one, other), (other, one)] {
-            let (Some(l), Some(r)) = (on_left.get(one).copied(), on_right.get(other).copied()) else { continue };
-            let (Some(a), Some(b)) = (place(left, l), place(right, r)) else { continue };
+            let (Some(l), Some(r)) = (on_left.get(one.as_str()).copied(), on_right.get(other.as_str()).copied()) else { continue };
+            let Some(blank) = blank(run, (left, l), (right, r), decided) else { continue };
             if let Some(list) = of_person.get_mut(l as usize) {
                 list.push((pairs.len(), r));
             }
             if let (true, Some(list)) = (run.against == Against::Itself.name(), of_person.get_mut(r as usize)) {
                 list.push((pairs.len(), l));
             }
-            pairs.push(blank(run, a, b, false));
+            pairs.push(blank);
             break;
         }
     }
 }
 
 /// What people decided about a pair.
-fn outcome(decided: &HashMap<(String, String), Outcome>, pair: &Pair) -> Option<Outcome> {
+fn outcome(decided: &Decided, pair: &Pair) -> Option<Outcome> {
     if decided.is_empty() {
         return None;
     }
-    decided.get(&(pair.one_key.clone(), pair.other_key.clone())).copied()
+    decided.outcome(&(pair.one_key.clone(), pair.other_key.clone()))
 }
 
 /// The pairs whose right person people gave to another left one. Where the engine found the right one for both, it judged
 /// the two to be one; else people may have.
-fn given_away(
-    left: &[Person],
-    decided: &HashMap<(String, String), Outcome>,
-    pairs: &[Pair],
-    of_person: &[Vec<(usize, u32)>],
-) -> HashSet<usize> {
+fn given_away(left: &People, decided: &Decided, pairs: &[Pair], of_person: &[Vec<(usize, u32)>]) -> HashSet<usize> {
     let each = || (0u32..).zip(of_person).flat_map(|(at, list)| list.iter().map(move |(pair, right)| (at, *pair, *right)));
     let mut given: HashMap<u32, Vec<u32>> = HashMap::new();
     for (at, number, right) in each() {
@@ -388,10 +388,7 @@ fn given_away(
             given.entry(right).or_default().push(at);
         }
     }
-    let judged_one = |one: u32, other: u32| {
-        let keys = place(left, one).zip(place(left, other)).map(|(one, other)| ordered(one, other));
-        keys.is_some_and(|keys| decided.get(&keys) == Some(&Outcome::Match))
-    };
+    let judged_one = |one: u32, other: u32| decided.outcome(&decided.keys_of(left.key(one), left.key(other))) == Some(Outcome::Match);
     each()
         .filter(|(at, _, right)| given.get(right).is_some_and(|to| to.iter().any(|to| to != at && !judged_one(*to, *at))))
         .map(|(_, number, _)| number)
@@ -400,25 +397,24 @@ fn given_away(
 
 /// Who has which NIK.
 struct Taken {
-    holders: HashMap<u64, Vec<u32>>,
+    /// NIKs with the places of those who have them, ascending.
+    holders: Vec<(u64, u32)>,
     is_itself: bool,
 }
 
 impl Taken {
-    fn of(left: &[Person], right: Option<&[Person]>) -> Taken {
-        let mut holders: HashMap<u64, Vec<u32>> = HashMap::new();
-        for (at, person) in (0u32..).zip(right.unwrap_or(left)) {
-            if let Some(nik) = person.nik {
-                holders.entry(nik).or_default().push(at);
-            }
-        }
-        Taken { holders, is_itself: right.is_none() }
+    fn of(right: &[Person], is_itself: bool) -> Taken {
+        let mut holders: Vec<(u64, u32)> = (0u32..).zip(right).filter_map(|(at, person)| Some((person.nik?, at))).collect();
+        holders.sort_unstable();
+        Taken { holders, is_itself }
     }
 
     /// Somebody on the other side (or, in a list compared with itself, on it) who has the person's NIK and makes no pair with
     /// them: not even worth a look.
     fn by_a_stranger(&self, person: &Person, at: u32, pairs: &[(usize, u32)]) -> Option<u32> {
-        let others = person.nik.and_then(|nik| self.holders.get(&nik)).into_iter().flatten().copied();
+        let nik = person.nik?;
+        let from = self.holders.partition_point(|holder| holder.0 < nik);
+        let others = self.holders.iter().skip(from).take_while(|holder| holder.0 == nik).map(|holder| holder.1);
         others.filter(|other| !(self.is_itself && *other == at)).find(|other| !pairs.iter().any(|(_, paired)| paired == other))
     }
 }

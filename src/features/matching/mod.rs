@@ -13,6 +13,7 @@
 //!
 //! Nothing is merged here: two people with one NIK who are certainly not one are `nik_duplicate`, whatever a weight says.
 
+mod decided;
 mod http;
 mod jobs;
 mod model;

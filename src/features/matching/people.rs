@@ -1,6 +1,8 @@
 //! The people of a side: what a release's statements or our records say of them, made ready to be compared or to be looked at.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::sync::mpsc;
@@ -11,7 +13,7 @@ use super::http::MatchPersonOut;
 use super::model::{Inactive, NikFault, nik_faults};
 use super::store::{MatchResult, Pair};
 use crate::features::beneficiaries::{self, MatchedMember, MemberStatus, sex_name};
-use crate::features::datasets::{self, NikState, RegistryStatus, StatedPerson, Statement};
+use crate::features::datasets::{self, NikState, PeopleReader, RegistryStatus, SealedPeople, StatedPerson, Statement};
 use crate::linkage::normalise::Normaliser;
 use crate::linkage::record::{Layout, Register};
 use crate::linkage::run::Engine;
@@ -24,6 +26,8 @@ use crate::platform::sensitive::Sex;
 
 /// Statements, or families of ours, that are opened at a time.
 const PAGE: i64 = 2_000;
+/// How long nobody is told how far the reading is.
+const TELL_AFTER: Duration = Duration::from_millis(500);
 
 /// Where a person is to be found.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -66,10 +70,8 @@ impl Side {
 pub struct Person {
     /// Where they are.
     pub side: Side,
-    /// The key that outlives releases: dataset and the source's own key, or our member.
-    pub key: String,
     /// The village.
-    pub region: RegionCode,
+    pub region: Arc<RegionCode>,
     /// What can be said of the NIK by itself.
     pub nik_state: NikState,
     /// The NIK as a number, where it can be one.
@@ -85,12 +87,50 @@ pub fn key(dataset: Uuid, source_id: &str) -> String {
     format!("{dataset}/{source_id}")
 }
 
+/// The lasting key of a member of ours.
+pub fn member_key(id: Uuid) -> String {
+    format!("{MEMBER}{id}")
+}
+
+/// The member of ours whom a lasting key names.
+pub fn member_of(key: &str) -> Option<Uuid> {
+    key.strip_prefix(MEMBER)?.parse().ok()
+}
+
+/// The keys of two people in the one order in which a decision knows them.
+pub fn ordered(one: String, other: String) -> (String, String) {
+    if one <= other { (one, other) } else { (other, one) }
+}
+
+/// What the lasting keys of our members begin with.
+const MEMBER: &str = "member/";
+
 /// The people of one side.
 pub struct People {
     /// In the order of the register.
     pub people: Vec<Person>,
-    /// What is compared.
+    /// What is compared. Its ids are the lasting keys without what all of them begin with.
     pub register: Register,
+    prefix: String,
+}
+
+impl People {
+    /// A person's lasting key, which outlives releases: dataset and the source's own key, or our member.
+    pub fn key(&self, at: u32) -> String {
+        format!("{}{}", self.prefix, self.register.id(at))
+    }
+
+    /// Where the people with these keys are.
+    pub fn find<'k>(&self, keys: impl Iterator<Item = &'k str>) -> HashMap<&'k str, u32> {
+        let wanted: HashMap<&str, &'k str> = keys.filter_map(|key| Some((key.strip_prefix(self.prefix.as_str())?, key))).collect();
+        let rows = 0..u32::try_from(self.people.len()).unwrap_or(u32::MAX);
+        rows.filter_map(|at| wanted.get(self.register.id(at)).map(|key| (*key, at))).collect()
+    }
+
+    /// A person.
+    pub fn get(&self, at: u32) -> Option<&Person> {
+        self.people.get(usize::try_from(at).ok()?)
+    }
 }
 
 /// What is compared, by the fields of the shipped profile; empty where nothing is known.
@@ -133,60 +173,86 @@ pub struct Intake<'a> {
     layout: &'a Layout,
     normaliser: Normaliser<'a>,
     people: People,
+    /// Villages by the codes that rows have, as they are remembered and as they are compared.
+    villages: HashMap<String, (Arc<RegionCode>, Arc<str>)>,
+    /// The pages taken in, in the order in which they were, and how many people each had.
+    pages: Vec<(usize, u32)>,
 }
 
 impl<'a> Intake<'a> {
-    /// For registers of this layout.
-    pub fn new(layout: &'a Layout) -> Intake<'a> {
+    /// For registers of this layout and people whose lasting keys begin so.
+    fn new(layout: &'a Layout, prefix: String) -> Intake<'a> {
         Intake {
             layout,
             normaliser: Normaliser::new(&layout.spelling),
-            people: People { people: Vec::new(), register: Register::new(layout) },
+            people: People { people: Vec::new(), register: Register::new(layout), prefix },
+            villages: HashMap::new(),
+            pages: Vec::new(),
         }
     }
 
-    fn push(&mut self, person: Person, values: &Values<'_>) {
+    /// For our members.
+    pub fn of_members(layout: &'a Layout) -> Intake<'a> {
+        Intake::new(layout, MEMBER.into())
+    }
+
+    fn push(&mut self, id: &str, person: Person, values: &Values<'_>) {
         let row: Vec<&str> = self.layout.columns.iter().map(|column| values.of(&column.key)).collect();
-        self.people.register.push(self.layout, &mut self.normaliser, &person.key, &row);
+        self.people.register.push(self.layout, &mut self.normaliser, id, &row);
         self.people.people.push(person);
     }
 
-    fn statement(&mut self, dataset: Uuid, statement: &Statement) {
-        let family = statement.id.to_string();
-        let village: String = statement.region.as_str().chars().filter(char::is_ascii_digit).collect();
-        for stated in &statement.people {
-            let StatedPerson { ordinal, source_id, name, relation, sex, birth_date, birth_place, mother_name, .. } = stated;
-            let written = stated.nik.as_ref().map(|nik| nik.expose()).or(stated.nik_written.as_deref()).unwrap_or_default();
-            let card = stated.kk.as_ref().or(statement.kk.as_ref()).map(|kk| kk.expose()).unwrap_or_default();
-            let born = birth_date.map(|day| day.to_string()).unwrap_or_default();
+    fn village(&mut self, code: &str) -> (Arc<RegionCode>, Arc<str>) {
+        if let Some((region, digits)) = self.villages.get(code) {
+            return (region.clone(), digits.clone());
+        }
+        let digits: String = code.chars().filter(char::is_ascii_digit).collect();
+        let village = (Arc::new(RegionCode::stored(code)), Arc::from(digits));
+        self.villages.insert(code.to_owned(), village.clone());
+        village
+    }
+
+    fn statement(&mut self, keys: &KeyRing, reader: &mut PeopleReader, row: &SealedPeople) -> Result<()> {
+        let (region, village) = self.village(&row.region_code);
+        let mut buffer = Uuid::encode_buffer();
+        let family: &str = row.id.hyphenated().encode_lower(&mut buffer);
+        reader.read(keys, row, |told| {
             let person = Person {
-                side: Side::Statement(statement.id, i16::try_from(*ordinal).unwrap_or(i16::MAX)),
-                key: key(dataset, source_id),
-                region: statement.region.clone(),
-                nik_state: stated.nik_state,
-                nik: stated.nik.as_ref().filter(|_| stated.nik_state == NikState::Valid).and_then(|nik| nik.expose().parse().ok()),
-                inactive: stated.registry_status.and_then(|status| match status {
+                side: Side::Statement(row.id, told.ordinal),
+                region: region.clone(),
+                nik_state: told.nik_state,
+                nik: Some(told.nik).filter(|_| told.nik_state == NikState::Valid).and_then(|nik| nik.parse().ok()),
+                inactive: told.registry_status.and_then(|status| match status {
                     RegistryStatus::Active => None,
                     RegistryStatus::Deceased => Some(Inactive::Deceased),
                     RegistryStatus::Moved => Some(Inactive::MovedOut),
                 }),
-                dukcapil_match: stated.dukcapil_match,
+                dukcapil_match: told.dukcapil_match,
             };
             let values = Values {
-                nik: written,
-                birth_date: &born,
-                sex: sex.map(sex_word).unwrap_or_default(),
-                name,
-                mother: mother_name.as_deref().unwrap_or_default(),
-                family_card: card,
+                nik: if told.nik.is_empty() { told.nik_written } else { told.nik },
+                birth_date: told.birth_date,
+                sex: told.sex.map(sex_word).unwrap_or_default(),
+                name: told.name,
+                mother: told.mother_name,
+                family_card: told.kk,
                 village: &village,
-                address: stated.address.as_deref().or(statement.address.as_deref()).unwrap_or_default(),
-                relation: relation.name(),
-                birth_place: birth_place.as_deref().unwrap_or_default(),
-                source_family: &family,
+                address: told.address,
+                relation: told.relation.name(),
+                birth_place: told.birth_place,
+                source_family: family,
             };
-            self.push(person, &values);
+            self.push(told.source_id, person, &values);
+        })
+    }
+
+    fn page(&mut self, keys: &KeyRing, reader: &mut PeopleReader, number: usize, page: &[SealedPeople]) -> Result<()> {
+        let before = self.people.people.len();
+        for row in page {
+            self.statement(keys, reader, row)?;
         }
+        self.pages.push((number, u32::try_from(self.people.people.len() - before).unwrap_or(u32::MAX)));
+        Ok(())
     }
 
     /// Everybody taken in.
@@ -197,12 +263,11 @@ impl<'a> Intake<'a> {
     /// Takes one of our members in.
     pub fn member(&mut self, member: &MatchedMember) {
         let family = member.family.to_string();
-        let village: String = member.region.as_str().chars().filter(char::is_ascii_digit).collect();
+        let (region, village) = self.village(member.region.as_str());
         let born = member.birth_date.map(|day| day.to_string()).unwrap_or_default();
         let person = Person {
             side: Side::Member(member.id),
-            key: format!("member/{}", member.id),
-            region: member.region.clone(),
+            region,
             nik_state: if member.nik.is_some() { NikState::Valid } else { NikState::Missing },
             nik: member.nik.as_ref().and_then(|nik| nik.expose().parse().ok()),
             inactive: match member.status {
@@ -225,7 +290,7 @@ impl<'a> Intake<'a> {
             birth_place: "",
             source_family: &family,
         };
-        self.push(person, &values);
+        self.push(&member.id.to_string(), person, &values);
     }
 }
 
@@ -236,8 +301,62 @@ fn sex_word(sex: Sex) -> &'static str {
     }
 }
 
-/// The people of a release, or the halt that came in between. Counts what it has read onto `done`. One thread fetches, one
-/// opens (on every processor), one takes in: the three are about equally slow.
+/// Pages of statements on their way from the one who fetches to those who open, each page with its number.
+type Pages = Arc<Mutex<mpsc::Receiver<(usize, Vec<SealedPeople>)>>>;
+
+/// Takes pages in until there are no more, or one does not open.
+fn take_in<'a>(layout: &'a Layout, dataset: Uuid, keys: &KeyRing, pages: &Pages) -> Result<Intake<'a>> {
+    let mut intake = Intake::new(layout, key(dataset, ""));
+    let mut reader = PeopleReader::new();
+    let closed = || anyhow::anyhow!("a thread that took people in panicked");
+    loop {
+        let next = pages.lock().map_err(|_| closed())?.blocking_recv();
+        let Some((number, page)) = next else { return Ok(intake) };
+        if let Err(error) = intake.page(keys, &mut reader, number, &page) {
+            // Nobody needs what the others would still take in.
+            pages.lock().map_err(|_| closed())?.close();
+            return Err(error);
+        }
+    }
+}
+
+/// One side of what several threads took in, in the order of the pages.
+fn joined(layout: &Layout, parts: Vec<Intake<'_>>) -> People {
+    let mut prefix = String::new();
+    let mut registers = Vec::new();
+    let mut pages: Vec<(usize, std::vec::IntoIter<Person>)> = Vec::new();
+    for part in parts {
+        prefix = part.people.prefix;
+        let mut people = part.people.people;
+        // From behind, so that nobody is moved twice.
+        for (number, size) in part.pages.iter().rev() {
+            pages.push((*number, people.split_off(people.len().saturating_sub(*size as usize)).into_iter()));
+        }
+        registers.push((part.people.register, part.pages));
+    }
+    pages.sort_unstable_by_key(|page| page.0);
+    let mut people = Vec::with_capacity(pages.iter().map(|page| page.1.len()).sum());
+    pages.into_iter().for_each(|page| people.extend(page.1));
+    People { people, register: Register::joined(layout, registers), prefix }
+}
+
+/// Tells how far the reading is, but not at every page: each time is a transaction.
+struct Telling {
+    told: Option<Instant>,
+}
+
+impl Telling {
+    async fn tell(&mut self, step: &Step, done: i64) -> Result<Option<Halt>> {
+        if self.told.is_some_and(|told| told.elapsed() < TELL_AFTER) {
+            return Ok(None);
+        }
+        self.told = Some(Instant::now());
+        step.store_progress(Progress { done, total: None, cursor: None }).await
+    }
+}
+
+/// The people of a release, or the halt that came in between. Counts what it has read onto `done`. While the next page is
+/// fetched every processor opens one and takes its people in.
 pub async fn of_release(
     step: &Step,
     engine: &Arc<Engine>,
@@ -245,50 +364,49 @@ pub async fn of_release(
     release: Uuid,
     done: &mut i64,
 ) -> Result<std::result::Result<People, Halt>> {
-    let (pages, mut fetched) = mpsc::channel(1);
-    let (open, mut opened) = mpsc::channel(1);
+    let (fetched, pages) = mpsc::channel(1);
+    let pages: Pages = Arc::new(Mutex::new(pages));
     let keys = step.services().keys.clone();
-    let opening = spawn_blocking(move || -> Result<()> {
-        while let Some(page) = fetched.blocking_recv() {
-            if open.blocking_send(datasets::open_people(&keys, page)?).is_err() {
-                break;
-            }
+    let reading = spawn_blocking({
+        let engine = engine.clone();
+        move || -> Result<People> {
+            let layout = &engine.layout;
+            let parts: Vec<Result<Intake<'_>>> = std::thread::scope(|scope| {
+                let labour = || take_in(layout, dataset, &keys, &pages);
+                let others: Vec<_> = (1..datasets::processors()).map(|_| scope.spawn(labour)).collect();
+                let own = labour();
+                let joined = others.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(anyhow::anyhow!("opening panicked").into())));
+                std::iter::once(own).chain(joined).collect()
+            });
+            Ok(joined(layout, parts.into_iter().collect::<Result<_>>()?))
         }
-        Ok(())
-    });
-    let engine = engine.clone();
-    let taking = spawn_blocking(move || {
-        let mut intake = Intake::new(&engine.layout);
-        while let Some(page) = opened.blocking_recv() {
-            page.iter().for_each(|statement| intake.statement(dataset, statement));
-        }
-        intake.people
     });
     let mut after = None;
-    loop {
+    let mut telling = Telling { told: None };
+    for number in 0.. {
         let db = step.read().await?;
-        let page = datasets::sealed(&db, release, after, PAGE).await?;
+        let page = datasets::sealed_people(&db, release, after, PAGE).await?;
         drop(db);
         let Some(last) = page.last() else { break };
         after = Some(last.id);
         *done += page.iter().map(|row| i64::from(row.people)).sum::<i64>();
         // Whoever does not listen any more has a reason that is told below.
-        if pages.send(page).await.is_err() {
+        if fetched.send((number, page)).await.is_err() {
             break;
         }
-        if let Some(halt) = step.store_progress(Progress { done: *done, total: None, cursor: None }).await? {
+        if let Some(halt) = telling.tell(step, *done).await? {
             return Ok(Err(halt));
         }
     }
-    drop(pages);
-    opening.await.context("opening statements")??;
-    Ok(Ok(taking.await.context("taking people in")?))
+    drop(fetched);
+    Ok(Ok(reading.await.context("taking people in")??))
 }
 
 /// The members of our families in the job's region, or the halt that came in between.
 pub async fn of_families(step: &Step, layout: &Layout, done: &mut i64) -> Result<std::result::Result<People, Halt>> {
-    let mut intake = Intake::new(layout);
+    let mut intake = Intake::of_members(layout);
     let mut after = None;
+    let mut telling = Telling { told: None };
     loop {
         let db = step.read().await?;
         let page = beneficiaries::members_to_match(&db, &step.services().keys, after, PAGE * 2).await?;
@@ -299,7 +417,7 @@ pub async fn of_families(step: &Step, layout: &Layout, done: &mut i64) -> Result
         }
         let Some(last) = page.last() else { return Ok(Ok(intake.people)) };
         after = Some(last.id);
-        if let Some(halt) = step.store_progress(Progress { done: *done, total: None, cursor: None }).await? {
+        if let Some(halt) = telling.tell(step, *done).await? {
             return Ok(Err(halt));
         }
     }

@@ -27,8 +27,8 @@ pub use keys::{Renamed, decided_twice, rename};
 pub use quality::{Sample, bands, drawn, find_sample, insert_sample, samples_of, tally_pairs, verdicts, waiting};
 pub use results::{MatchResult, Names, Tally, WantedResults, count_results, find_result, insert_results, names, results, tally};
 pub use review::{
-    Decision, Seen, WantedPairs, about_to_decide, decisions, decisions_in_force, derive, find_decision, find_decision_to_change, find_pair,
-    hold_decisions, insert_decision, needs_two, pairs, pairs_of, update_decision,
+    Decision, Seen, Standing, WantedPairs, about_to_decide, decisions, decisions_standing, derive, find_decision, find_decision_to_change,
+    find_pair, hold_decisions, insert_decision, needs_two, pairs, pairs_of, update_decision,
 };
 pub use twins::{
     FoundTwins, TWINS, Twins, WantedTwins, dequeue, find_twins, find_twins_to_change, list_twins, lock_village, next_village,
@@ -102,14 +102,14 @@ pub async fn insert_run(tx: &mut Tx, row: &Run) -> Result<Run> {
     Ok(diesel::insert_into(matching_runs::table).values(row).returning(Run::as_returning()).get_result(&mut tx.on()).await?)
 }
 
-/// A run with its job's state.
-pub type Shown = (Run, String);
+/// A run with its job's state and version.
+pub type Shown = (Run, String, i32);
 
 /// One run.
 pub async fn find_run(db: &impl Scoped, id: Uuid) -> Result<Shown> {
     Ok(matching_runs::table
         .inner_join(jobs::table)
-        .select((Run::as_select(), jobs::state))
+        .select((Run::as_select(), jobs::state, jobs::version))
         .filter(db.scope().within(matching_runs::region_code))
         .filter(matching_runs::id.eq(id))
         .first(&mut db.on())
@@ -118,7 +118,7 @@ pub async fn find_run(db: &impl Scoped, id: Uuid) -> Result<Shown> {
 
 /// One run whose results can be read.
 pub async fn find_done(db: &impl Scoped, id: Uuid) -> Result<Run> {
-    let (run, _) = find_run(db, id).await?;
+    let (run, ..) = find_run(db, id).await?;
     if run.done_at.is_some() { Ok(run) } else { Err(Code::RunNotDone.into()) }
 }
 
@@ -126,7 +126,7 @@ pub async fn find_done(db: &impl Scoped, id: Uuid) -> Result<Run> {
 pub async fn runs(db: &impl Scoped, release: Option<Uuid>, state: Option<RunState>, after: Option<Uuid>, limit: i64) -> Result<Vec<Shown>> {
     let mut query = matching_runs::table
         .inner_join(jobs::table)
-        .select((Run::as_select(), jobs::state))
+        .select((Run::as_select(), jobs::state, jobs::version))
         .filter(db.scope().within(matching_runs::region_code))
         .order(matching_runs::id.desc())
         .limit(limit)
@@ -236,17 +236,17 @@ impl Pair {
     }
 }
 
-/// Stores the pairs of a run.
+/// Pairs that are sent at a time: more than their columns have room for in the server's memory would go through its disk.
+const AT_A_TIME: usize = 4_000;
+
+/// Stores the pairs of a run. Lists side by side in place of one table of them: the server keeps no copy of each.
 pub async fn insert_pairs(tx: &mut Tx, rows: &[Pair]) -> Result<()> {
-    for rows in rows.chunks(20_000) {
+    for rows in rows.chunks(AT_A_TIME) {
         diesel::sql_query(
             "INSERT INTO match_pairs (id, run_id, region_code, left_statement_id, left_ordinal, right_statement_id, right_ordinal,
                     right_member_id, one_key, other_key, weight, probability, zone, nik_agrees, data_agrees, right_state, unlocks, terms)
-             SELECT id, $1, region_code, left_statement_id, left_ordinal, right_statement_id, right_ordinal, right_member_id, one_key,
-                    other_key, weight, probability, zone, nik_agrees, data_agrees, right_state, unlocks, terms::jsonb
-               FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)
-                 AS n (id, region_code, left_statement_id, left_ordinal, right_statement_id, right_ordinal, right_member_id, one_key,
-                    other_key, weight, probability, zone, nik_agrees, data_agrees, right_state, unlocks, terms)",
+             SELECT unnest($2), $1, unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),
+                    unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18)::json",
         )
         .bind::<SqlUuid, _>(rows.first().map(|row| row.run_id).unwrap_or_default())
         .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())

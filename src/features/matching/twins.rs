@@ -16,7 +16,6 @@ use super::people::Intake;
 use super::store::{self, FoundTwins};
 use super::{jobs, people};
 use crate::features::beneficiaries;
-use crate::linkage::explain::Term;
 use crate::linkage::index::Index;
 use crate::linkage::model::Model;
 use crate::linkage::run::Engine;
@@ -42,12 +41,6 @@ static SHIPPED: LazyLock<std::result::Result<(Engine, Model), String>> = LazyLoc
     model.calibration.offset -= SELDOM;
     Ok((engine, model))
 });
-
-/// Whether the names are the same, or spellings of one.
-fn names_alike(terms: &[Term]) -> bool {
-    let mut levels = terms.iter().flat_map(|term| &term.levels);
-    levels.any(|(field, level)| field == "name" && (level.starts_with("equal") || level.starts_with("spelling")))
-}
 
 fn shipped() -> Result<&'static (Engine, Model)> {
     SHIPPED.as_ref().map_err(|cause| anyhow::anyhow!("the shipped model: {cause}").into())
@@ -129,10 +122,9 @@ async fn compare_in(services: &Services, village: &str) -> Result<usize> {
 fn compare(near: Vec<beneficiaries::MatchedMember>, queued: &HashSet<Uuid>, partners: &[Uuid]) -> Result<Vec<FoundTwins>> {
     let asking: HashSet<Uuid> = queued.iter().chain(partners).copied().collect();
     let (engine, model) = shipped()?;
-    let families: Vec<Uuid> = near.iter().map(|member| member.family).collect();
-    let mut intake = Intake::new(&engine.layout);
+    let mut intake = Intake::of_members(&engine.layout);
     near.iter().for_each(|member| intake.member(member));
-    let people::People { people, register } = intake.into_people();
+    let people::People { people, register, .. } = intake.into_people();
     let index = Index::new(engine, model, register).context("the shipped model is of another profile")?;
     let mut found: HashMap<(Uuid, Uuid), FoundTwins> = HashMap::new();
     for (row, person) in (0u32..).zip(&people) {
@@ -140,15 +132,8 @@ fn compare(near: Vec<beneficiaries::MatchedMember>, queued: &HashSet<Uuid>, part
         for candidate in index.candidates_of(row) {
             let Some(other) = usize::try_from(candidate.pair.right).ok().and_then(|at| people.get(at)) else { continue };
             let Some(other_id) = other.side.member().filter(|other| queued.contains(&id) || queued.contains(other)) else { continue };
-            let terms = engine.explain(model, &candidate.pair);
-            // Members of one family have home and often the birth date in common, twins both: whoever the family names side by side
-            // with another name is another person.
-            let family = |at: u32| usize::try_from(at).ok().and_then(|at| families.get(at));
-            if family(row) == family(candidate.pair.right) && !names_alike(&terms) {
-                continue;
-            }
+            let terms = jobs::told(&engine.explain(model, &candidate.pair));
             let ((one_id, one), other_id) = if id < other_id { ((id, person), other_id) } else { ((other_id, other), id) };
-            let terms = jobs::told(&terms);
             let twins = FoundTwins {
                 id: new_id(),
                 region_code: one.region.to_string(),

@@ -60,7 +60,25 @@ pub async fn kept_families(db: &impl Scoped, ids: Vec<Uuid>) -> Result<HashMap<U
     Ok(rows.into_iter().map(|row| (row.id, row.kept)).collect())
 }
 
-/// The same of members, each with the family of the one that is kept.
+/// The family that holds the number of these index entries, where it leads to this one: locked. While somebody else is at work
+/// on it, it keeps its number.
+pub async fn merged_card_holder(tx: &Tx, family: Uuid, entries: Vec<Vec<u8>>) -> Result<Option<Family>> {
+    let holder: Option<Family> = beneficiaries::table
+        .select(Family::as_select())
+        .filter(tx.scope().within(beneficiaries::region_code))
+        .filter(beneficiaries::kk_index.eq_any(entries))
+        .filter(beneficiaries::merged_into.is_not_null())
+        .for_update()
+        .skip_locked()
+        .first(&mut tx.on())
+        .await
+        .optional()?;
+    let Some(holder) = holder else { return Ok(None) };
+    let leads = kept_families(tx, vec![holder.id]).await?;
+    Ok(Some(holder).filter(|holder| leads.get(&holder.id) == Some(&family)))
+}
+
+/// Where those of these members lead who were merged into others, each with the family of the one that is kept.
 pub async fn kept_members(db: &impl Scoped, ids: Vec<Uuid>) -> Result<HashMap<Uuid, (Uuid, Uuid)>> {
     let rows: Vec<Kept> = diesel::sql_query(
         "WITH RECURSIVE leads AS (

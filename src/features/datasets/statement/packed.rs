@@ -25,7 +25,7 @@ use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
 
 /// The column that statements are sealed for.
-const COLUMN: &str = "statements.sealed";
+pub(super) const COLUMN: &str = "statements.sealed";
 /// The column that refused rows are sealed for.
 const ROW_COLUMN: &str = "rejected_rows.sealed";
 /// What digests are made of; they meet nothing else.
@@ -255,17 +255,23 @@ impl Packer {
 }
 
 fn unpacked(packed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    let mut text = Zeroizing::new(Vec::with_capacity(packed.len() * 4 + 256));
+    unpack(&mut Decompress::new(false), packed, &mut text)?;
+    Ok(text)
+}
+
+/// Unpacks into a text that is empty, by a stream that is new.
+pub(super) fn unpack(stream: &mut Decompress, packed: &[u8], text: &mut Vec<u8>) -> Result<()> {
     let broken = || anyhow::anyhow!("a statement cannot be unpacked");
     let Some((&PACKED, packed)) = packed.split_first() else { return Err(broken().into()) };
-    let mut text = Zeroizing::new(Vec::with_capacity(packed.len() * 4 + 256));
-    let mut stream = Decompress::new(false);
+    text.reserve(packed.len() * 4 + 256);
     loop {
         let rest = packed.get(usize::try_from(stream.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
         let before = (stream.total_in(), text.len());
-        let status = stream.decompress_vec(rest, &mut text, FlushDecompress::Finish).map_err(|_| broken())?;
+        let status = stream.decompress_vec(rest, text, FlushDecompress::Finish).map_err(|_| broken())?;
         let full = text.len() == text.capacity();
         match status {
-            Status::StreamEnd => return Ok(text),
+            Status::StreamEnd => return Ok(()),
             _ if full && text.len() < UNPACKED => {
                 let more = text.len();
                 text.reserve(more);
@@ -336,45 +342,8 @@ pub fn open(keys: &KeyRing, row: Sealed) -> Result<Statement> {
     })
 }
 
-/// What is sealed, without what only the family's record and corrections need: the cells alone are half of it.
-#[derive(Deserialize)]
-struct PeopleOnly<'a> {
-    #[serde(rename = "a", default, borrow)]
-    address: Option<Cow<'a, str>>,
-    #[serde(rename = "k", default, borrow)]
-    kk: Option<Cow<'a, str>>,
-    #[serde(rename = "p")]
-    people: Vec<Told<'a>>,
-}
-
-/// Rows of the table with what they say of people, opened on every processor; attributes and cells are left out. Blocking.
-pub fn open_people(keys: &KeyRing, rows: Vec<Sealed>) -> Result<Vec<Statement>> {
-    let open = |row: &Sealed| -> Result<Statement> {
-        let text = unpacked(&keys.open(COLUMN, row.id, &row.sealed)?)?;
-        let broken = |_| anyhow::anyhow!("statement {} holds something sealed that is no statement", row.id);
-        let PeopleOnly { address, kk, people } = serde_json::from_slice(&text).map_err(broken)?;
-        Ok(Statement {
-            id: row.id,
-            source_id: row.source_id.clone(),
-            region: RegionCode::stored(&row.region_code),
-            decile: None,
-            percentile: None,
-            address: address.map(Cow::into_owned),
-            kk: kk.and_then(|kk| KkNumber::parse(&kk).ok()),
-            attributes: Attributes::default(),
-            people: people.into_iter().enumerate().map(|(at, told)| stated(at, told)).collect(),
-            rows: Vec::new(),
-        })
-    };
-    let share = rows.len().div_ceil(processors()).max(1);
-    let parts: Vec<Result<Vec<Statement>>> = std::thread::scope(|scope| {
-        let parts: Vec<_> = rows.chunks(share).map(|rows| scope.spawn(move || rows.iter().map(open).collect())).collect();
-        parts.into_iter().map(|part| part.join().unwrap_or_else(|_| Err(anyhow::anyhow!("opening panicked").into()))).collect()
-    });
-    Ok(parts.into_iter().collect::<Result<Vec<_>>>()?.into_iter().flatten().collect())
-}
-
-fn processors() -> usize {
+/// How many threads open or seal at a time.
+pub fn processors() -> usize {
     std::thread::available_parallelism().map_or(1, NonZero::get).min(8)
 }
 

@@ -6,7 +6,7 @@ use diesel::sql_types::{Array, Binary, Integer, Nullable, SmallInt, Text, Uuid a
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::features::datasets::statement::{self, RawRow, Renewed, Renewer, Sealed, Statement};
+use crate::features::datasets::statement::{self, RawRow, Renewed, Renewer, Sealed, SealedPeople, Statement};
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
 use crate::platform::ids::new_id;
@@ -36,11 +36,6 @@ impl From<Row> for Sealed {
 /// What a release states, in id order, which is the order of its file; only within the scope. What a caller reads here it
 /// answers for: nothing of it may leave unmasked without a disclosure.
 pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Statement>> {
-    sealed(db, release, after, limit).await?.into_iter().map(|row| statement::open(keys, row)).collect()
-}
-
-/// The same, still sealed: whoever reads many opens them with [`statement::open_people`] while the next are on their way.
-pub async fn sealed(db: &impl Scoped, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Sealed>> {
     let rows: Vec<Row> = statements::table
         .select(Row::as_select())
         .filter(db.scope().within(statements::region_code))
@@ -50,7 +45,22 @@ pub async fn sealed(db: &impl Scoped, release: Uuid, after: Option<Uuid>, limit:
         .limit(limit)
         .load(&mut db.on())
         .await?;
-    Ok(rows.into_iter().map(Sealed::from).collect())
+    rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
+}
+
+/// What it states of people, still sealed: whoever reads many opens them with [`statement::PeopleReader`] while the next are on
+/// their way.
+pub async fn sealed_people(db: &impl Scoped, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<SealedPeople>> {
+    let rows: Vec<(Uuid, String, i32, Vec<u8>)> = statements::table
+        .select((statements::id, statements::region_code, statements::people, statements::sealed))
+        .filter(db.scope().within(statements::region_code))
+        .filter(statements::release_id.eq(release))
+        .filter(statements::id.gt(after.unwrap_or(Uuid::nil())))
+        .order(statements::id)
+        .limit(limit)
+        .load(&mut db.on())
+        .await?;
+    Ok(rows.into_iter().map(|(id, region_code, people, sealed)| SealedPeople { id, region_code, people, sealed }).collect())
 }
 
 /// Whether anything of what a release states was kept; only within the scope.

@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::sampling::{BANDS, EDGES, reach};
 use super::Pair;
-use super::review::{Decision, Seen, standing};
+use super::review::{Decision, Seen, in_review, standing};
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
@@ -142,7 +142,7 @@ pub async fn waiting(db: &impl Scoped, run: Uuid) -> Result<Vec<(String, i64)>> 
         .left_join(match_decisions::table.on(standing()))
         .filter(db.scope().within(match_pairs::region_code))
         .filter(match_pairs::run_id.eq(run))
-        .filter(match_pairs::zone.eq("review"))
+        .filter(in_review())
         .filter(match_decisions::id.is_null())
         .group_by(match_pairs::region_code)
         .select((match_pairs::region_code, people))

@@ -46,15 +46,12 @@ pub struct MatchResult {
 
 /// Stores the results of a run.
 pub async fn insert_results(tx: &mut Tx, run: Uuid, rows: &[MatchResult]) -> Result<()> {
-    for rows in rows.chunks(50_000) {
+    for rows in rows.chunks(20_000) {
         diesel::sql_query(
             "INSERT INTO match_results (run_id, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id,
                     dukcapil_match, stranger_statement_id, stranger_ordinal, stranger_member_id)
-             SELECT $1, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match,
-                    stranger_statement_id, stranger_ordinal, stranger_member_id
-               FROM unnest($2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
-                 AS n (statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id, dukcapil_match,
-                    stranger_statement_id, stranger_ordinal, stranger_member_id)",
+             SELECT $1, unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),
+                    unnest($11), unnest($12), unnest($13)",
         )
         .bind::<SqlUuid, _>(run)
         .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.statement_id).collect::<Vec<_>>())

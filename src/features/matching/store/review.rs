@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::{And, Eq, NotEq};
+use diesel::dsl::{And, Eq, NotEq, sql};
+use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use uuid::Uuid;
@@ -92,6 +94,11 @@ pub(super) fn standing() -> And<SameKeys, NotEq<match_decisions::state, &'static
         .and(match_decisions::state.ne("undone"))
 }
 
+/// Pairs that wait to be reviewed; spelt out, so that their index serves.
+pub(super) fn in_review() -> SqlLiteral<Bool> {
+    sql("match_pairs.zone = 'review'")
+}
+
 /// Which pairs.
 #[derive(Debug, Default)]
 pub struct WantedPairs {
@@ -113,8 +120,10 @@ pub async fn pairs(db: &impl Scoped, run: Uuid, wanted: &WantedPairs, after: Opt
         .order((match_pairs::unlocks.desc(), match_pairs::id))
         .limit(limit)
         .into_boxed();
-    if let Some(zone) = wanted.zone {
-        query = query.filter(match_pairs::zone.eq(zone));
+    match wanted.zone {
+        Some("review") => query = query.filter(in_review()),
+        Some(zone) => query = query.filter(match_pairs::zone.eq(zone)),
+        None => {}
     }
     match wanted.decided {
         Some(true) => query = query.filter(match_decisions::id.is_not_null()),
@@ -226,7 +235,7 @@ pub async fn decisions(db: &impl Scoped, state: Option<&'static str>, after: Opt
 /// Whether a run that asked for four eyes has a pair of these two people.
 pub async fn needs_two(db: &impl Scoped, pair: &Pair) -> Result<bool> {
     let asked = match_pairs::table
-        .inner_join(matching_runs::table)
+        .inner_join(matching_runs::table.on(matching_runs::id.eq(match_pairs::run_id)))
         .filter(db.scope().within(match_pairs::region_code))
         .filter(match_pairs::one_key.eq(&pair.one_key))
         .filter(match_pairs::other_key.eq(&pair.other_key))
@@ -247,15 +256,19 @@ pub async fn about_to_decide(tx: &Tx) -> Result<()> {
     Ok(())
 }
 
-/// Every decision in force in the scope, by the keys of its people.
-pub async fn decisions_in_force(db: &impl Scoped) -> Result<HashMap<(String, String), Outcome>> {
-    let rows: Vec<(String, String, String)> = match_decisions::table
-        .select((match_decisions::one_key, match_decisions::other_key, match_decisions::outcome))
+/// By the keys of two people what was decided about them; none where it is only proposed.
+pub type Standing = HashMap<(String, String), Option<Outcome>>;
+
+/// Every decision that stands in the scope.
+pub async fn decisions_standing(db: &impl Scoped) -> Result<Standing> {
+    let rows: Vec<(String, String, String, String)> = match_decisions::table
+        .select((match_decisions::one_key, match_decisions::other_key, match_decisions::outcome, match_decisions::state))
         .filter(db.scope().within(match_decisions::region_code))
-        .filter(match_decisions::state.eq(DecisionState::InForce.name()))
+        .filter(match_decisions::state.ne(DecisionState::Undone.name()))
         .load(&mut db.on())
         .await?;
-    Ok(rows.into_iter().filter_map(|(left, right, outcome)| Some(((left, right), Outcome::parse(&outcome)?))).collect())
+    let in_force = |state: &str| state == DecisionState::InForce.name();
+    Ok(rows.into_iter().map(|(one, other, outcome, state)| ((one, other), Outcome::parse(&outcome).filter(|_| in_force(&state)))).collect())
 }
 
 /// The pairs of a run in which the right person of this one stands on the right.
@@ -305,7 +318,7 @@ async fn given_away(tx: &Tx, pair: &Pair) -> Result<bool> {
 /// stored and the decisions in force, so that taking a decision back restores what was there.
 pub async fn derive(tx: &mut Tx, (one_key, other_key): (&str, &str)) -> Result<()> {
     let pairs: Vec<(Pair, String)> = match_pairs::table
-        .inner_join(matching_runs::table)
+        .inner_join(matching_runs::table.on(matching_runs::id.eq(match_pairs::run_id)))
         .filter(tx.scope().within(match_pairs::region_code))
         .filter(match_pairs::one_key.eq(one_key))
         .filter(match_pairs::other_key.eq(other_key))

@@ -1,0 +1,128 @@
+//! What people decided, as a run looks it up: by the people of today.
+//!
+//! A member who was merged into another is no longer there to be found, but what was decided about them holds for whom they
+//! turned out to be. It is looked up anew for every run, so undoing the merge takes it back from later ones. A pair that a
+//! carried decision holds for keeps the keys under which it was taken: so it is shown, counted and undone like any other.
+
+use std::collections::{BTreeSet, HashMap};
+
+use uuid::Uuid;
+
+use super::model::Outcome;
+use super::people::{member_key, member_of, ordered};
+use super::store::{self, Standing};
+use crate::features::beneficiaries;
+use crate::platform::db::Scoped;
+use crate::platform::error::Result;
+
+/// The lasting keys of two people, the smaller first.
+pub type Keys = (String, String);
+
+/// Decisions that stand.
+#[derive(Debug, Default)]
+pub struct Decided {
+    standing: Standing,
+    /// By the keys of today those under which it was decided, where they differ.
+    carried: HashMap<Keys, Keys>,
+}
+
+impl Decided {
+    /// Those of the scope.
+    pub async fn read(db: &impl Scoped) -> Result<Decided> {
+        let standing = store::decisions_standing(db).await?;
+        let members: BTreeSet<Uuid> = standing.keys().flat_map(|(one, other)| [one, other]).filter_map(|key| member_of(key)).collect();
+        let kept = match members.is_empty() {
+            true => HashMap::new(),
+            false => beneficiaries::kept_members(db, members.into_iter().collect()).await?,
+        };
+        Ok(Decided::of(standing, &kept.into_iter().map(|(merged, (kept, _))| (merged, kept)).collect()))
+    }
+
+    fn of(standing: Standing, kept: &HashMap<Uuid, Uuid>) -> Decided {
+        let today = |key: &str| member_of(key).and_then(|id| kept.get(&id)).map(|id| member_key(*id));
+        // What holds goes before what is proposed, and what was decided about the kept member before both.
+        let mut moved: Vec<(bool, &Keys, Keys)> = standing
+            .iter()
+            .filter_map(|(keys, outcome)| {
+                let (one, other) = (today(&keys.0), today(&keys.1));
+                (one.is_some() || other.is_some()).then(|| {
+                    let now = ordered(one.unwrap_or_else(|| keys.0.clone()), other.unwrap_or_else(|| keys.1.clone()));
+                    (outcome.is_none(), keys, now)
+                })
+            })
+            .collect();
+        moved.sort();
+        let mut carried = HashMap::new();
+        for (_, keys, now) in moved {
+            if !standing.contains_key(&now) {
+                carried.entry(now).or_insert_with(|| keys.clone());
+            }
+        }
+        Decided { standing, carried }
+    }
+
+    /// What holds for two people, by the keys of their pair.
+    pub fn outcome(&self, keys: &Keys) -> Option<Outcome> {
+        self.standing.get(keys).copied().flatten()
+    }
+
+    /// The keys that a pair of these two people has.
+    pub fn keys_of(&self, one: String, other: String) -> Keys {
+        let keys = ordered(one, other);
+        self.carried.get(&keys).cloned().unwrap_or(keys)
+    }
+
+    /// Who was decided to be one: the keys of the pair, and those of the two people today.
+    pub fn ones(&self) -> impl Iterator<Item = (&Keys, &Keys)> {
+        let today: HashMap<&Keys, &Keys> = self.carried.iter().map(|(now, keys)| (keys, now)).collect();
+        let held = self.standing.iter().filter(|(_, outcome)| **outcome == Some(Outcome::Match));
+        held.map(move |(keys, _)| (keys, today.get(keys).copied().unwrap_or(keys)))
+    }
+
+    /// Whether nobody decided anything.
+    pub fn is_empty(&self) -> bool {
+        self.standing.is_empty()
+    }
+
+    /// The keys about which the two say different things.
+    pub fn differing<'d>(&'d self, other: &'d Decided) -> BTreeSet<&'d Keys> {
+        let keys = self.standing.keys().chain(other.standing.keys());
+        keys.filter(|keys| self.outcome(keys) != other.outcome(keys)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_decided_about_a_merged_member_holds_for_the_kept_one() {
+        let (merged, kept, other) = (Uuid::from_u128(1), Uuid::from_u128(2), Uuid::from_u128(3));
+        let pair = |source: &str, id: Uuid| ordered(format!("d/{source}"), member_key(id));
+        let standing: Standing = [
+            (pair("a", merged), Some(Outcome::Match)),
+            // The kept one has a decision of their own.
+            (pair("b", merged), Some(Outcome::NoMatch)),
+            (pair("b", kept), Some(Outcome::Match)),
+            // Only proposed about one merged member, in force about another.
+            (pair("c", merged), None),
+            (pair("c", other), Some(Outcome::NoMatch)),
+        ]
+        .into();
+        let leads = HashMap::from([(merged, kept), (other, kept)]);
+        let decided = Decided::of(standing.clone(), &leads);
+        let of = |decided: &Decided, source: &str, id: Uuid| {
+            let (one, other) = pair(source, id);
+            decided.outcome(&decided.keys_of(one, other))
+        };
+        assert_eq!(of(&decided, "a", kept), Some(Outcome::Match));
+        assert_eq!(of(&decided, "b", kept), Some(Outcome::Match));
+        assert_eq!(of(&decided, "c", kept), Some(Outcome::NoMatch));
+        assert_eq!(decided.keys_of("d/a".into(), member_key(kept)), pair("a", merged), "under the keys it was taken");
+        assert!(decided.ones().any(|(keys, today)| (keys, today) == (&pair("a", merged), &pair("a", kept))));
+        // Undone, each is who they were.
+        let apart = Decided::of(standing, &HashMap::new());
+        assert_eq!((of(&apart, "a", kept), of(&apart, "a", merged)), (None, Some(Outcome::Match)));
+        assert_eq!(decided.differing(&apart).len(), 0);
+    }
+}
