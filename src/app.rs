@@ -199,7 +199,7 @@ async fn sweep(services: &Services, mut stop: watch::Receiver<bool>) {
             Err(error) => tracing::warn!(%error, "the spool was not swept"),
         }
         // It lists the whole store, where a crash leaves something once in a while: four times a day will do.
-        if round % 36 == 0 {
+        if round.is_multiple_of(36) {
             match features::attachments::sweep(services).await {
                 Ok(0) => {}
                 Ok(objects) => tracing::info!(objects, "removed photos and documents of uploads that did not end"),

@@ -40,13 +40,21 @@ async fn serve(request: HttpRequest, body: web::Bytes, bucket: web::Data<Arc<Buc
         return HttpResponse::Ok().body(format!("<ListBucketResult><IsTruncated>false</IsTruncated>{entries}</ListBucketResult>"));
     }
     match *request.method() {
+        // DeleteObjects: one or many at a time.
+        Method::POST => {
+            assert_eq!(request.query_string(), "delete");
+            let asked = String::from_utf8(body.to_vec()).unwrap();
+            let keys = asked.split("<Key>").skip(1).map(|rest| rest.split("</Key>").next().unwrap());
+            let mut told = String::new();
+            for key in keys {
+                objects.remove(key);
+                told += &format!("<Deleted><Key>{key}</Key></Deleted>");
+            }
+            HttpResponse::Ok().body(format!("<DeleteResult>{told}</DeleteResult>"))
+        }
         Method::PUT => {
             objects.insert(path, body.to_vec());
             HttpResponse::Ok().insert_header(("etag", "\"x\"")).finish()
-        }
-        Method::DELETE => {
-            objects.remove(&path);
-            HttpResponse::NoContent().finish()
         }
         _ => {
             let Some(content) = objects.get(&path) else { return HttpResponse::NotFound().body("<Error><Code>NoSuchKey</Code></Error>") };
