@@ -274,6 +274,33 @@ impl Answer for Workbook {
     }
 }
 
+/// 200 with a table to save, as text or as a workbook, whichever was asked for.
+#[derive(Debug)]
+pub enum Download {
+    /// As text.
+    Csv(CsvFile),
+    /// As a workbook.
+    Workbook(Workbook),
+}
+
+impl Responder for Download {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Download::Csv(file) => file.respond_to(request),
+            Download::Workbook(file) => file.respond_to(request),
+        }
+    }
+}
+
+impl Answer for Download {
+    fn describe(to: &mut Description<'_>) {
+        Workbook::describe(to);
+        to.also(200, "text/csv", json!({"type": "string"}));
+    }
+}
+
 /// 200 with a plain text.
 #[derive(Debug)]
 pub struct PlainText(pub String);

@@ -80,6 +80,18 @@ impl Description<'_> {
         }
     }
 
+    /// Declares another kind of content of an answer that was declared.
+    pub fn also(&mut self, status: u16, kind: &str, schema: Value) {
+        let pointer = format!("/responses/{status}/content");
+        let mut document = Value::Object(std::mem::take(&mut self.operation));
+        if let Some(Value::Object(content)) = document.pointer_mut(&pointer) {
+            content.insert(kind.to_owned(), json!({"schema": schema}));
+        }
+        if let Value::Object(operation) = document {
+            self.operation = operation;
+        }
+    }
+
     /// Declares a refusal.
     pub fn refusal(&mut self, status: u16, description: &str) {
         let schema = self.schemas.of::<Problem>();

@@ -23,11 +23,13 @@ mod lists;
 mod lookups;
 mod matching;
 mod monitoring;
+mod progress;
 mod releases;
 mod runs;
 mod story;
 mod stories_matching;
 mod sweeps;
+mod target_lists;
 mod twins;
 mod users;
 
@@ -50,5 +52,7 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(releases::cases());
     cases.extend(family_events::cases());
     cases.extend(twins::cases());
+    cases.extend(target_lists::cases());
+    cases.extend(progress::cases());
     cases
 }
