@@ -213,6 +213,7 @@ impl From<Summed> for TargetSummaryOut {
 #[serde(deny_unknown_fields)]
 pub struct TargetSummaryFilter {
     /// By which regions; default `subdistrict`.
+    #[param(inline)]
     by: Option<SummedLevel>,
     /// Only in or under this region.
     #[param(value_type = Option<RegionCode>)]
