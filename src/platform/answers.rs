@@ -390,6 +390,33 @@ impl Answer for Download {
     }
 }
 
+/// 200 with a table to save, as text or as a workbook, whichever was asked for.
+#[derive(Debug)]
+pub enum Table {
+    /// As text.
+    Csv(CsvFile),
+    /// As a workbook.
+    Workbook(Workbook),
+}
+
+impl Responder for Table {
+    type Body = BoxBody;
+
+    fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        match self {
+            Table::Csv(file) => file.respond_to(request),
+            Table::Workbook(file) => file.respond_to(request),
+        }
+    }
+}
+
+impl Answer for Table {
+    fn describe(to: &mut Description<'_>) {
+        Workbook::describe(to);
+        CsvFile::describe(to);
+    }
+}
+
 /// 200 with a plain text.
 #[derive(Debug)]
 pub struct PlainText(pub String);

@@ -26,11 +26,13 @@ mod lists;
 mod lookups;
 mod matching;
 mod monitoring;
+mod progress;
 mod releases;
 mod runs;
 mod story;
 mod stories_matching;
 mod sweeps;
+mod target_lists;
 mod twins;
 mod users;
 mod verification;
@@ -56,5 +58,7 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(twins::cases());
     cases.extend(verification::cases());
     cases.extend(attachments::cases());
+    cases.extend(target_lists::cases());
+    cases.extend(progress::cases());
     cases
 }

@@ -24,6 +24,7 @@ mod rotate;
 mod service;
 mod store;
 
+pub use disclose::{HeadNumbers, head_numbers};
 pub use http::{MemberOut, operations, unnumbered};
 pub use merging::{Contradiction, FieldOf, Journal, Merge, Restored, Split, SplitMember, Structured, merge, preview, restore, split};
 pub use model::survivorship::Origin;
