@@ -23,7 +23,10 @@ mod lists;
 mod lookups;
 mod matching;
 mod monitoring;
+mod objections;
+mod proposals;
 mod releases;
+mod results;
 mod runs;
 mod story;
 mod stories_matching;
@@ -50,5 +53,8 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(releases::cases());
     cases.extend(family_events::cases());
     cases.extend(twins::cases());
+    cases.extend(results::cases());
+    cases.extend(proposals::cases());
+    cases.extend(objections::cases());
     cases
 }

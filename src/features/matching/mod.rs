@@ -16,8 +16,10 @@
 mod http;
 mod jobs;
 mod model;
+mod newcomers;
 mod people;
 mod twins;
+mod weighing;
 mod quality;
 mod rotate;
 mod sampling;
@@ -25,7 +27,8 @@ mod store;
 mod wording;
 mod worklist;
 
-pub use http::operations;
+pub use http::{MatchTermOut, in_words, operations};
 pub use jobs::jobs;
+pub use newcomers::{Resembled, weigh_newcomers};
 pub use rotate::follow_keys;
 pub use twins::{compare_queued, run as compare_at_once};

@@ -17,8 +17,14 @@
 //! returned. While it is posted, residents object. Acceptance carries what the visits corrected into the families' records, with
 //! `verified` as its origin, registers confirmed proposals, and is what target lists are drafted from.
 
+mod acceptance;
 mod corrections;
+mod http;
 mod model;
+mod objector;
+mod proposals;
+mod rotate;
+mod store;
 
 pub use corrections::{CORRECTIONS, Correction, PersonFound, open as open_corrections, seal as seal_corrections};
 pub use model::{
@@ -26,12 +32,15 @@ pub use model::{
     Taken, VisitState, WhatBecame, decide_by, posted_until,
 };
 
+pub use rotate::rotate_keys;
+
 use crate::platform::api::Api;
 use crate::platform::jobs::Jobs;
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
     api.feature("verification_campaigns", "Verification campaigns: what is checked where, by when");
+    http::operations(api);
 }
 
 /// The jobs of the feature.
