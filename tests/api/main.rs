@@ -27,7 +27,10 @@ mod lookups;
 mod matching;
 mod monitoring;
 mod progress;
+mod objections;
+mod proposals;
 mod releases;
+mod results;
 mod runs;
 mod story;
 mod stories_matching;
@@ -60,5 +63,8 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(attachments::cases());
     cases.extend(target_lists::cases());
     cases.extend(progress::cases());
+    cases.extend(results::cases());
+    cases.extend(proposals::cases());
+    cases.extend(objections::cases());
     cases
 }

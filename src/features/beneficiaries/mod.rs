@@ -25,16 +25,19 @@ mod service;
 mod store;
 
 pub use disclose::{HeadNumbers, head_numbers};
-pub use http::{MemberOut, operations, unnumbered};
+pub use http::{BeneficiaryCreate, MemberOut, Whole, operations, unnumbered};
 pub use merging::{Contradiction, FieldOf, Journal, Merge, Restored, Split, SplitMember, Structured, merge, preview, restore, split};
 pub use model::survivorship::Origin;
 pub use model::{
-    AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
-    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
+    AidReceived, Attributes, AttributesUpdate, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason,
+    Lighting, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, demand_one_head, sex_name,
 };
 pub use rotate::rotate_keys;
-pub use service::{KK_KIND, NIK_KIND};
+pub use service::{FamilyPatch, KK_KIND, MemberPatch, NIK_KIND, NewFamily, NewMember, edit, edit_member, register, turn};
 pub use store::{
     ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import_prepared, prepare, reranked,
 };
-pub use store::{MatchedMember, kept_families, kept_members, member_to_match, members_near, members_to_match};
+pub use store::{
+    Like, MatchedMember, Placed, card_holder, kept_families, kept_members, member_to_match, members_like, members_near, members_to_match,
+    nik_holders, placed,
+};

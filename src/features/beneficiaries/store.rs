@@ -29,8 +29,8 @@ mod rotate;
 mod rows;
 
 pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import_prepared, prepare, reranked};
-pub use matched::{MatchedMember, member_to_match, members_near, members_to_match};
-pub use merged::{home_of, kept_families, kept_members, merged_card_holder, restructure};
+pub use matched::{Like, MatchedMember, card_holder, member_to_match, members_like, members_near, members_to_match, nik_holders};
+pub use merged::{Placed, home_of, kept_families, kept_members, merged_card_holder, placed, restructure};
 pub use numbers::{SealedNumbers, sealed_numbers};
 pub use rotate::{reseal_family_cards, reseal_niks};
 pub use rows::{Card, Family, Head, Member, Rank, Shown, TrackedMember, attributes_of, family_ranks};
