@@ -33,6 +33,7 @@ mod releases;
 mod results;
 mod runs;
 mod story;
+mod story_kutim;
 mod stories_matching;
 mod sweeps;
 mod target_lists;

@@ -16,8 +16,8 @@ pub async fn attachment(world: &World, place: Place) -> String {
         .sql()
         .await
         .execute(
-            "INSERT INTO attachments (id, region_code, purpose, media_type, bytes, sha256, uploaded_by)
-             VALUES ($1, $2, 'minutes', 'application/pdf', 10, '\\x00', $3)",
+            "INSERT INTO attachments (id, region_code, purpose, media_type, bytes, sha256, uploaded_by, object)
+             VALUES ($1, $2, 'minutes', 'application/pdf', 10, '\\x00', $3, $1)",
             &[&id, &world.place(place).village, &actor],
         )
         .await

@@ -80,7 +80,8 @@ pub async fn result(world: &World, campaign: Uuid, village: &str, state: &str) -
     let (id, minutes, actor) = (Uuid::now_v7(), Uuid::now_v7(), world.actor_id("coordinator"));
     let sql = world.sql().await;
     sql.execute(
-        "INSERT INTO attachments (id, region_code, purpose, media_type, bytes, sha256, uploaded_by) VALUES ($1, $2, 'minutes', 'application/pdf', 1, '\\x00', $3)",
+        "INSERT INTO attachments (id, region_code, purpose, media_type, bytes, sha256, uploaded_by, object)
+         VALUES ($1, $2, 'minutes', 'application/pdf', 1, '\\x00', $3, $1)",
         &[&minutes, &village, &actor],
     )
     .await
