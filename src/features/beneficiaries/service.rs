@@ -392,7 +392,8 @@ pub async fn edit_member(
     let MemberPatch { name, relation, sex, birth_date, mother_name, marital_status, occupation, education, nik, status, new_head } = patch;
     let stated: Vec<String> = [("name", name.is_some()), ("birth_date", birth_date.is_some()), ("nik", nik.is_some())]
         .into_iter()
-        .filter_map(|(field, stated)| stated.then(|| field.to_owned()))
+        .filter(|(_, stated)| *stated)
+        .map(|(field, _)| field.to_owned())
         .collect();
     new.name = name.unwrap_or(new.name);
     new.relation = relation.map_or(new.relation, |word| word.name().into());

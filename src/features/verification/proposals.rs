@@ -309,7 +309,7 @@ async fn candidates_of(tx: &Tx, keys: &KeyRing, id: Uuid, family: &NewFamily, nu
                 beneficiary_id: (!near.proposal).then_some(near.family),
                 proposal_id: near.proposal.then_some(near.family),
                 region_code: near.region.to_string(),
-                because: because.into_iter().filter_map(|(word, says)| says.then(|| word.to_owned())).collect(),
+                because: because.into_iter().filter(|(_, says)| *says).map(|(word, _)| word.to_owned()).collect(),
                 is_match: if same_nik { agrees } else { pair.is_some_and(|pair| pair.is_match) },
                 weight: pair.map(|pair| pair.weight),
                 probability: pair.map(|pair| pair.probability),
