@@ -75,7 +75,8 @@ impl Story {
     async fn verify(&self, part: &mut Part) {
         let operator = &self.officers[&part.village].operator;
         let packet = operator.get(&format!("/village-results/{}/packet", part.result)).await.expect(200);
-        let families: Vec<String> = packet.body["families"].as_array().unwrap().iter().map(|family| text(family, "beneficiary_id")).collect();
+        let families: Vec<String> =
+            packet.body["families"].as_array().unwrap().iter().map(|family| text(family, "beneficiary_id")).collect();
         let mut visits = Vec::new();
         for (number, family) in families.iter().enumerate() {
             let (presence, eligibility) = found(number);
@@ -105,7 +106,7 @@ impl Story {
     /// From the meeting to the acceptance, with nothing in the way.
     async fn through(&self, part: &Part) {
         self.finalise(part).await;
-        assert_eq!(self.step(self.camat_of(part), part, "forward", json!({"letter": "400.7/12/2026"})).await, "forwarded");
+        assert_eq!(self.step(self.camat_of(part), part, "forward", json!({"letter_number": "400.7/12/2026"})).await, "forwarded");
         assert_eq!(self.step(&self.dinsos, part, "accept", json!({})).await, "accepted");
     }
 
@@ -150,8 +151,9 @@ fn place(list: &mut List) {
     let of = |villages: &[Village], subdistrict: &str| -> Vec<usize> {
         (0..villages.len()).filter(|at| villages[*at].code.starts_with(subdistrict)).collect()
     };
-    let elsewhere: Vec<usize> =
-        (0..list.villages.len()).filter(|at| FIRST.iter().all(|(subdistrict, _)| !list.villages[*at].code.starts_with(subdistrict))).collect();
+    let elsewhere: Vec<usize> = (0..list.villages.len())
+        .filter(|at| FIRST.iter().all(|(subdistrict, _)| !list.villages[*at].code.starts_with(subdistrict)))
+        .collect();
     for (number, family) in list.families.iter_mut().enumerate() {
         family.village = elsewhere[number % elsewhere.len()];
     }
@@ -252,7 +254,8 @@ async fn from_the_national_list_to_the_regents_second_decree() {
     let (refused, taken) = proposed.split_last().unwrap();
     for (village, id) in &proposed {
         let part = parts.iter().find(|part| part.village == *village).unwrap();
-        let verdict = json!({"items": [{"proposal_id": id, "eligibility": "extreme_poor", "confirmed": id != &refused.1, "reason": "Musyawarah"}]});
+        let verdict =
+            json!({"items": [{"proposal_id": id, "eligibility": "extreme_poor", "confirmed": id != &refused.1, "reason": "Musyawarah"}]});
         let operator = &story.officers[village].operator;
         operator.post(&format!("/village-results/{}/verdicts", part.result), verdict).await.expect(200);
     }
@@ -270,7 +273,7 @@ async fn from_the_national_list_to_the_regents_second_decree() {
     let note = json!({"note": "Daftar hadir belum dilampirkan"});
     assert_eq!(story.step(story.camat_of(first), first, "return", note.clone()).await, "returned");
     story.finalise(second).await;
-    assert_eq!(story.step(story.camat_of(second), second, "forward", json!({"letter": "400.7/11/2026"})).await, "forwarded");
+    assert_eq!(story.step(story.camat_of(second), second, "forward", json!({"letter_number": "400.7/11/2026"})).await, "forwarded");
     assert_eq!(story.step(&story.dinsos, second, "send-back", note).await, "returned");
     for part in [first, second].into_iter().chain(others) {
         story.through(part).await;
@@ -307,7 +310,8 @@ async fn from_the_national_list_to_the_regents_second_decree() {
     }
     assert_eq!(text(&story.dinsos.get(&format!("/proposals/{}", refused.1)).await.expect(200).body, "state"), "rejected");
     let targets = |parts: &[Part]| -> BTreeSet<String> {
-        let verified = parts.iter().flat_map(|part| &part.found).filter(|(_, (_, what))| is_target(*what)).map(|(family, _)| family.clone());
+        let verified =
+            parts.iter().flat_map(|part| &part.found).filter(|(_, (_, what))| is_target(*what)).map(|(family, _)| family.clone());
         verified.chain(registered.values().cloned()).collect()
     };
     let expected = targets(&parts);
@@ -318,7 +322,9 @@ async fn from_the_national_list_to_the_regents_second_decree() {
 
     // Something changes: the first village's result is reopened; one family is better off by now, another one was found after all.
     assert_eq!(story.step(&story.dinsos, &parts[0], "reopen", json!({"note": "Laporan warga"})).await, "returned");
-    let pick = |part: &Part, wanted: (&str, &str)| part.found.iter().find(|(_, (_, what))| *what == wanted).map(|(family, _)| family.clone()).unwrap();
+    let pick = |part: &Part, wanted: (&str, &str)| {
+        part.found.iter().find(|(_, (_, what))| *what == wanted).map(|(family, _)| family.clone()).unwrap()
+    };
     let (falls, rises) = (pick(&parts[0], ("found", "extreme_poor")), pick(&parts[0], ("not_found", "not_assessed")));
     let mut again = Vec::new();
     for (family, what) in [(&falls, ("found", "capable")), (&rises, ("found", "extreme_poor"))] {
@@ -349,12 +355,12 @@ async fn from_the_national_list_to_the_regents_second_decree() {
         let steps = story.explained(list, family).await;
         assert!(steps.len() >= 4, "{steps:?}");
         assert!(steps.iter().all(|step| step["at"].is_string() || step["at"].is_null()), "{steps:?}");
-        assert!(steps.iter().all(|step| !text(step, "id").is_empty() && !text(step, "en").is_empty()), "{steps:?}");
+        assert!(steps.iter().all(|step| !text(step, "indonesian").is_empty() && !text(step, "english").is_empty()), "{steps:?}");
     }
     let why = story.explained(&decree2, &falls).await;
-    let told = why.iter().map(|step| text(step, "id")).collect::<Vec<_>>().join(" ");
+    let told = why.iter().map(|step| text(step, "indonesian")).collect::<Vec<_>>().join(" ");
     assert!(told.contains("mampu"), "{told}");
     let newcomer = registered.values().next().unwrap();
-    let told = story.explained(&decree2, newcomer).await.iter().map(|step| text(step, "en")).collect::<Vec<_>>().join(" ");
+    let told = story.explained(&decree2, newcomer).await.iter().map(|step| text(step, "english")).collect::<Vec<_>>().join(" ");
     assert!(told.to_lowercase().contains("propos"), "{told}");
 }

@@ -29,7 +29,7 @@ mod rotate;
 mod store;
 mod visits;
 
-pub use corrections::{Correction, seal as seal_corrections};
+pub use corrections::{Correction, open as open_corrections, seal as seal_corrections};
 pub use http::operations;
 pub use jobs::jobs;
 pub use model::{
