@@ -40,6 +40,7 @@ mod target_lists;
 mod twins;
 mod users;
 mod verification;
+mod verification_steps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
 fn cases() -> Vec<support::case::Case> {

@@ -122,8 +122,8 @@ pub async fn visit(world: &World, result: Uuid, family: Uuid, presence: &str, el
 
 /// A family that a village proposed and that was registered.
 pub async fn proposed(world: &World, result: Uuid, family: Uuid, eligibility: &str) {
-    let sql = "INSERT INTO proposals (id, village_result_id, campaign_id, region_code, state, told, head_name, people, eligibility, beneficiary_id, digest, recorded_by)
-               SELECT $3, id, campaign_id, region_code, 'registered', '{}', 'Baru', 2, $5, $2, '\\x00', $4 FROM village_results WHERE id = $1";
+    let sql = "INSERT INTO proposals (id, village_result_id, campaign_id, region_code, state, told, head_name, people, eligibility, beneficiary_id, visited_at, digest, recorded_by)
+               SELECT $3, id, campaign_id, region_code, 'registered', '{}', 'Baru', 2, $5, $2, now(), '\\x00', $4 FROM village_results WHERE id = $1";
     let actor = world.actor_id("village_operator");
     assert_eq!(world.sql().await.execute(sql, &[&result, &family, &Uuid::now_v7(), &actor, &eligibility]).await.unwrap(), 1);
 }
