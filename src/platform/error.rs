@@ -206,6 +206,7 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("criteria_sets_edition_taken", Code::CriteriaSetTaken),
     ("target_lists_one_under_way", Code::DraftStands),
     ("target_lists_sk_taken", Code::DecreeTaken),
+    ("family_moves_one_open", Code::MoveStands),
 ];
 
 impl Error {

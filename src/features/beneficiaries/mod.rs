@@ -18,22 +18,27 @@ mod disclose;
 mod http;
 mod merging;
 mod model;
+mod moving;
 mod numbers;
 mod provenance;
 mod rotate;
 mod service;
 mod store;
+mod vital;
 
-pub use http::{MemberOut, operations, unnumbered};
+pub use http::{MemberCreate, MemberOut, operations, unnumbered};
 pub use merging::{Contradiction, FieldOf, Journal, Merge, Restored, Split, SplitMember, Structured, merge, preview, restore, split};
 pub use model::survivorship::Origin;
 pub use model::{
     AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
     MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
 };
+pub use moving::{find_to_offer, relocate};
 pub use rotate::rotate_keys;
-pub use service::{KK_KIND, NIK_KIND};
+pub use service::{KK_KIND, NIK_KIND, NewMember};
 pub use store::{
-    ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import_prepared, prepare, reranked,
+    ImportCounts, ImportFamily, ImportMember, Introduced, Located, Prepared, find_family, find_member, import_prepared, introduced,
+    prepare, reranked,
 };
 pub use store::{MatchedMember, kept_families, kept_members, member_to_match, members_near, members_to_match};
+pub use vital::{birth, death, head_change};

@@ -24,12 +24,14 @@ use crate::schema::{beneficiaries, members, regions};
 mod import;
 mod matched;
 mod merged;
+mod offered;
 mod rotate;
 mod rows;
 
 pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import_prepared, prepare, reranked};
 pub use matched::{MatchedMember, member_to_match, members_near, members_to_match};
 pub use merged::{home_of, kept_families, kept_members, merged_card_holder, restructure};
+pub use offered::{Introduced, find_offered, introduced};
 pub use rotate::{reseal_family_cards, reseal_niks};
 pub use rows::{Card, Family, Head, Member, Rank, Shown, TrackedMember, attributes_of, family_ranks};
 
@@ -279,14 +281,19 @@ pub async fn find_to_restructure(tx: &Tx, id: Uuid) -> Result<(Family, Vec<Membe
         .for_update()
         .first(&mut tx.on())
         .await?;
-    let people = members::table
+    let people = people_to_change(tx, id).await?;
+    Ok((family, people))
+}
+
+/// Everybody of a family that is locked already, locked too.
+async fn people_to_change(tx: &Tx, family: Uuid) -> Result<Vec<Member>> {
+    Ok(members::table
         .select(Member::as_select())
-        .filter(members::beneficiary_id.eq(family.id))
+        .filter(members::beneficiary_id.eq(family))
         .order(members::id)
         .for_update()
         .load(&mut tx.on())
-        .await?;
-    Ok((family, people))
+        .await?)
 }
 
 /// Registers a family with its members.

@@ -25,13 +25,13 @@ mod origins;
 mod shown;
 mod wire;
 
-pub use wire::unnumbered;
+pub use wire::{MemberCreate, unnumbered};
 
 pub use shown::MemberOut;
 use shown::{BeneficiaryOut, DisclosureOut, SearchHit};
 use wire::{
     BeneficiaryCreate, BeneficiaryFilter, BeneficiarySearch, BeneficiaryUpdate, ChangeHead, Deactivate, DisclosedField, DisclosureCreate,
-    MemberCreate, MemberUpdate, Reactivate,
+    MemberUpdate, Reactivate,
 };
 
 /// Mounts the feature.
@@ -162,7 +162,8 @@ async fn fetch(access: Access<BeneficiariesRead>, Path(id): Path<Uuid>) -> Resul
 
 /// Edit a family
 ///
-/// A family that moved gets the code of its new village; both must lie in your regions. Needs follow from what is stated.
+/// A family that moved gets the code of its new village; both must lie in your regions, else offer it by `POST /family-moves`.
+/// An offer of the family that waits can be accepted no more. Needs follow from what is stated.
 #[utoipa::path(patch, path = "/beneficiaries/{id}")]
 async fn edit(access: Access<BeneficiariesWrite>, Path(id): Path<Uuid>, edit: Edit<BeneficiaryUpdate>) -> Result<Found<BeneficiaryOut>> {
     let mut tx = access.write().await?;
@@ -326,7 +327,7 @@ async fn edit_member(
     edit: Edit<MemberUpdate>,
 ) -> Result<Found<MemberOut>> {
     let mut tx = access.write().await?;
-    let changes = service::edit_member(&mut tx, &access.platform().keys, id, member, edit.expected, edit.patch.into()).await?;
+    let changes = service::edit_member(&mut tx, &access.platform().keys, id, member, edit.expected.into(), edit.patch.into()).await?;
     let (row, _) = store::find_member(&tx, id, member).await?;
     tx.commit_all(changes).await?;
     Ok(Found(row.into()))
