@@ -209,11 +209,31 @@ diesel::table! {
         other_id -> Uuid,
         told -> Jsonb,
         journal -> Bytea,
-        reason -> Text,
+        reason -> Nullable<Text>,
         override_reason -> Nullable<Text>,
         undo_reason -> Nullable<Text>,
         decided_by -> Uuid,
         undone_by -> Nullable<Uuid>,
+        version -> Int4,
+        created_at -> Timestamptz,
+        updated_at -> Timestamptz,
+        happened_on -> Nullable<Date>,
+    }
+}
+
+diesel::table! {
+    family_moves (id) {
+        id -> Uuid,
+        beneficiary_id -> Uuid,
+        from_region_code -> Text,
+        to_region_code -> Text,
+        state -> Text,
+        reason -> Text,
+        moved_on -> Nullable<Date>,
+        note -> Nullable<Text>,
+        offered_by -> Uuid,
+        decided_by -> Nullable<Uuid>,
+        decided_at -> Nullable<Timestamptz>,
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
@@ -840,6 +860,7 @@ diesel::joinable!(changes -> regions (region_code));
 diesel::joinable!(criteria_sets -> regions (region_code));
 diesel::joinable!(datasets -> regions (region_code));
 diesel::joinable!(family_events -> regions (region_code));
+diesel::joinable!(family_moves -> beneficiaries (beneficiary_id));
 diesel::joinable!(idempotency_keys -> actors (actor_id));
 diesel::joinable!(interventions -> activities (activity_id));
 diesel::joinable!(interventions -> beneficiaries (beneficiary_id));
@@ -923,6 +944,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     criteria_sets,
     datasets,
     family_events,
+    family_moves,
     idempotency_keys,
     interventions,
     jobs,

@@ -207,6 +207,7 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("target_lists_one_under_way", Code::DraftStands),
     ("target_lists_number_taken", Code::DraftStands),
     ("target_lists_sk_taken", Code::DecreeTaken),
+    ("family_moves_one_open", Code::MoveStands),
 ];
 
 impl Error {

@@ -41,7 +41,7 @@ const TABLES: &[(&str, &[&str])] = &[
     ),
     ("action_plans", &["programs", "action_plans", "activities"]),
     ("interventions", &["interventions"]),
-    ("family_events", &["family_events"]),
+    ("family_events", &["family_events", "family_moves"]),
     ("attachments", &["attachments"]),
     (
         "verification",

@@ -25,11 +25,11 @@ async fn plain(world: &World, place: Place) -> String {
     family(world, place, json!({"members": [{"name": name, "relation": "head"}, {"name": "Anak", "relation": "child"}]})).await.id()
 }
 
-async fn people(client: &Client, family: &str) -> Vec<Value> {
+pub async fn people(client: &Client, family: &str) -> Vec<Value> {
     client.all(&format!("/beneficiaries/{family}/members")).await
 }
 
-fn member(people: &[Value], name: &str) -> String {
+pub fn member(people: &[Value], name: &str) -> String {
     people.iter().find(|row| row["name"] == name).unwrap_or_else(|| panic!("no {name} in {people:?}"))["id"].as_str().unwrap().to_owned()
 }
 
@@ -70,7 +70,7 @@ pub fn cases() -> Vec<Case> {
 }
 
 /// What a record says, without what counts how often it was written.
-fn said(mut record: Value) -> Value {
+pub fn said(mut record: Value) -> Value {
     for bookkeeping in ["version", "updated_at"] {
         record.as_object_mut().unwrap().remove(bookkeeping);
     }
@@ -144,7 +144,7 @@ async fn aid(world: &World, family: &str, member: Option<&str>) -> String {
     world.role(Role::AgencyPlanner).post("/interventions", body).await.expect(201).id()
 }
 
-async fn rank(world: &World, family: &str, decile: i16, day: &str) {
+pub async fn rank(world: &World, family: &str, decile: i16, day: &str) {
     let (dataset, _) = dataset(world, Place::Home).await;
     let (release, family, dataset): (Uuid, Uuid, Uuid) = (Uuid::now_v7(), family.parse().unwrap(), dataset.parse().unwrap());
     let day: chrono::NaiveDate = day.parse().unwrap();

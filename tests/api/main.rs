@@ -16,6 +16,8 @@ mod database;
 mod datasets;
 mod sessions;
 mod family_events;
+mod family_moves;
+mod family_reports;
 mod faults;
 mod imports;
 mod interventions;
@@ -60,6 +62,8 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(lookups::cases());
     cases.extend(releases::cases());
     cases.extend(family_events::cases());
+    cases.extend(family_moves::cases());
+    cases.extend(family_reports::cases());
     cases.extend(twins::cases());
     cases.extend(verification::cases());
     cases.extend(attachments::cases());

@@ -175,7 +175,10 @@ async fn no_list(world: &World, place: Place) {
 
 pub fn cases() -> Vec<Case> {
     vec![
-        case!("target_lists_list", |world, place| Call::list("/target-lists?limit=200", [list(world, place, "draft").await.0.to_string()])),
+        case!("target_lists_list", |world, place| Call::list(
+            "/target-lists?limit=200&state=draft",
+            [list(world, place, "draft").await.0.to_string()]
+        )),
         case!("target_lists_create", |world, place| {
             no_list(world, place).await;
             let rules = json!({"eligibilities": ["extreme_poor", "poor"], "carry_over": true});

@@ -31,9 +31,11 @@ use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{KkNumber, Nik};
 
 mod draft;
+mod heirs;
 mod journal;
 
 use draft::Draft;
+use heirs::inherit;
 pub use journal::Journal;
 use journal::{fields_of_family, fields_of_member};
 
@@ -414,7 +416,7 @@ pub async fn split(tx: &mut Tx, keys: &KeyRing, wanted: Split) -> Result<Structu
     Ok(Structured { changes, journal, region: old.region(), moved, taken: Vec::new() })
 }
 
-/// Undoes an event on two families. `dissolved` is the family that a split had made: whoever is in it goes back, and it leads
+/// Undoes an event on two families, or on one that is named twice. `dissolved` is the family that a split had made: whoever is in it goes back, and it leads
 /// to the one it came from.
 pub async fn restore(
     tx: &mut Tx,
@@ -439,8 +441,14 @@ pub async fn restore(
         draft.families.insert(was.id, (was, "restored"));
     }
     for image in &journal.members {
-        // Somebody who since went elsewhere stays there; a later event would have been undone first.
-        let Some(member) = draft.before.1.get(&image.id) else { continue };
+        let Some(member) = draft.before.1.get(&image.id) else {
+            if one == other {
+                let detail = "Somebody whom it concerns is in another family by now: edit their record there.";
+                return Err(Error::RefusedBecause(Code::StepNotAllowed, detail.into()));
+            }
+            // Somebody who since went elsewhere stays there; a later event would have been undone first.
+            continue;
+        };
         let (mut was, digits, kept): (Member, _, _) = image.undone(member, fields_of_member(keys, member)?, "nik")?;
         let nik = digits.as_deref().and_then(|digits| Nik::parse(digits).ok());
         (was.nik_sealed, was.nik_index, was.nik_mask) = rest_nik(keys, was.id, nik.as_ref())?;
@@ -487,32 +495,9 @@ pub async fn restore(
         }
     }
     let people: Vec<Member> = [one, other].into_iter().flat_map(|id| draft.people_of(id)).collect();
-    let arrived = |member: &&Member| !dissolved && member.beneficiary_id == one && member.created_at > since;
+    let arrived = |member: &&Member| !dissolved && one != other && member.beneficiary_id == one && member.created_at > since;
     let arrived = people.iter().filter(arrived).map(|member| member.id).collect();
     let homes = people.iter().map(|member| (member.id, member.beneficiary_id)).collect();
     let (changes, _) = draft.write(tx, keys).await?;
     Ok(Restored { changes, left, arrived, homes })
-}
-
-/// A family whose head was given another relation since, or died, gets one: whoever was its head before the event, else the
-/// spouse, else the eldest. Without it nobody could ever undo the event. Names the relations that were set.
-fn inherit(draft: &mut Draft, journal: &Journal, families: &[Uuid]) -> Vec<FieldOf> {
-    let mut set = Vec::new();
-    for id in families {
-        let people = draft.people_of(*id);
-        let present = || people.iter().filter(|member| member.place().1 == MemberStatus::Present);
-        if present().next().is_none() || present().any(Member::is_present_head) {
-            continue;
-        }
-        let was_head = |member: &Member| journal.members.iter().any(|image| image.id == member.id && image.was("relation", "head"));
-        let claim = |member: &&Member| {
-            (!was_head(member), member.place().0 != Relation::Spouse, member.birth_date.unwrap_or(NaiveDate::MAX), member.id)
-        };
-        if let Some(heir) = present().min_by_key(claim) {
-            let head = Member { relation: Relation::Head.name().into(), ..heir.clone() };
-            set.push(FieldOf { record_id: head.id, field: "relation".into() });
-            draft.members.insert(head.id, (head, "became_head"));
-        }
-    }
-    set
 }

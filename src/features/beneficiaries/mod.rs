@@ -18,26 +18,31 @@ mod disclose;
 mod http;
 mod merging;
 mod model;
+mod moving;
 mod numbers;
 mod provenance;
 mod rotate;
 mod service;
 mod store;
+mod vital;
 
 pub use disclose::{HeadNumbers, head_numbers};
-pub use http::{BeneficiaryCreate, MemberOut, Whole, operations, unnumbered};
+pub use http::{BeneficiaryCreate, MemberCreate, MemberOut, Whole, operations, unnumbered};
 pub use merging::{Contradiction, FieldOf, Journal, Merge, Restored, Split, SplitMember, Structured, merge, preview, restore, split};
 pub use model::survivorship::Origin;
 pub use model::{
     AidReceived, Attributes, AttributesUpdate, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason,
     Lighting, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, demand_one_head, sex_name,
 };
+pub use moving::{find_to_offer, relocate};
 pub use rotate::rotate_keys;
 pub use service::{FamilyPatch, KK_KIND, MemberPatch, NIK_KIND, NewFamily, NewMember, edit, edit_member, register, turn};
 pub use store::{
-    ImportCounts, ImportFamily, ImportMember, Located, Prepared, find_family, find_member, import_prepared, prepare, reranked,
+    ImportCounts, ImportFamily, ImportMember, Introduced, Located, Prepared, find_family, find_member, import_prepared, introduced,
+    prepare, reranked,
 };
 pub use store::{
     Like, MatchedMember, Placed, card_holder, kept_families, kept_members, member_to_match, members_like, members_near, members_to_match,
     nik_holders, placed,
 };
+pub use vital::{birth, death, head_change};

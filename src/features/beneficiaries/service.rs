@@ -14,6 +14,7 @@ use super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation,
     Relation, demand_one_head, may_become, needs_of, sex_name, sex_of, warnings_of,
 };
+use super::moving;
 use super::numbers::nik_of;
 use super::provenance;
 use super::store::{self, Family, Member, TrackedMember, attributes_of};
@@ -314,26 +315,7 @@ pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patc
         set_family_card(tx, keys, &mut draft, kk.as_ref()).await?;
     }
     draft.provenance = provenance::after_edit_of_family(&old, &draft, (by, &stated));
-    if let Some(region) = region.filter(|region| *region != old.region()) {
-        demand_village(tx, &region)?;
-        draft.region_code = region.into();
-        // Whoever follows only the old village learns of the move there.
-        let told = json!({"from": old.region_code, "to": draft.region_code});
-        changes.push(Change::new(Family::RESOURCE, id, old.region(), "moved_away").with("region_code", told));
-    }
-    let new = next(&draft, &people);
-    store::update(tx, &new).await?;
-    changes.insert(0, Change::turned("edited", &old, &new));
-    if new.region().at(Level::Regency) != old.region().at(Level::Regency) {
-        for member in &people {
-            let warnings = reviewed(keys, member, &new.region())?;
-            if warnings != member.warnings {
-                let reviewed = Member { warnings, ..touched(member.clone()) };
-                store::update_member(tx, &reviewed).await?;
-                changes.push(Change::turned("reviewed", &TrackedMember::of(member, &old), &TrackedMember::of(&reviewed, &new)));
-            }
-        }
-    }
+    changes.splice(0..0, moving::settle(tx, keys, (&old, &people), draft, region, "edited").await?);
     Ok(changes)
 }
 

@@ -25,6 +25,7 @@ mod import;
 mod matched;
 mod merged;
 mod numbers;
+mod offered;
 mod rotate;
 mod rows;
 
@@ -32,6 +33,7 @@ pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import_prep
 pub use matched::{Like, MatchedMember, card_holder, member_to_match, members_like, members_near, members_to_match, nik_holders};
 pub use merged::{Placed, home_of, kept_families, kept_members, merged_card_holder, placed, restructure};
 pub use numbers::{SealedNumbers, sealed_numbers};
+pub use offered::{Introduced, find_offered, introduced};
 pub use rotate::{reseal_family_cards, reseal_niks};
 pub use rows::{Card, Family, Head, Member, Rank, Shown, TrackedMember, attributes_of, family_ranks};
 
@@ -281,14 +283,19 @@ pub async fn find_to_restructure(tx: &Tx, id: Uuid) -> Result<(Family, Vec<Membe
         .for_update()
         .first(&mut tx.on())
         .await?;
-    let people = members::table
+    let people = people_to_change(tx, id).await?;
+    Ok((family, people))
+}
+
+/// Everybody of a family that is locked already, locked too.
+async fn people_to_change(tx: &Tx, family: Uuid) -> Result<Vec<Member>> {
+    Ok(members::table
         .select(Member::as_select())
-        .filter(members::beneficiary_id.eq(family.id))
+        .filter(members::beneficiary_id.eq(family))
         .order(members::id)
         .for_update()
         .load(&mut tx.on())
-        .await?;
-    Ok((family, people))
+        .await?)
 }
 
 /// Registers a family with its members.

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use anyhow::Context;
-use chrono::Utc;
+use chrono::{NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use uuid::Uuid;
@@ -11,13 +11,13 @@ use zeroize::Zeroizing;
 
 use super::model::{FamilyEventKind, FamilyEventState};
 use super::store::{self, Event};
-use crate::features::beneficiaries::{self, FieldOf, Journal, Merge, Restored, Split, Structured};
+use crate::features::beneficiaries::{self, FieldOf, Journal, Merge, NewMember, Relation, Restored, Split, Structured};
 use crate::features::datasets;
 use crate::features::interventions::{self, Followed, Follows, Intervention};
 use crate::platform::changes::Change;
 use crate::platform::db::Tx;
 use crate::platform::edit::IfGiven;
-use crate::platform::error::{Code, Result};
+use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::new_id;
 use crate::platform::seal::KeyRing;
 
@@ -35,6 +35,9 @@ pub struct Told {
     pub taken: Vec<FieldOf>,
     /// Interventions that followed.
     pub interventions: Vec<Uuid>,
+    /// Who was born; who died, and who headed the family then; the new head and the former.
+    #[serde(default)]
+    pub concerned: Vec<Uuid>,
     /// Fields that an undo left as somebody had changed them since.
     #[serde(default)]
     pub left: Vec<FieldOf>,
@@ -57,10 +60,19 @@ struct Kept {
 pub struct Decided {
     /// Who.
     pub by: Uuid,
-    /// Why.
-    pub reason: String,
+    /// Why, or what was said.
+    pub reason: Option<String>,
     /// Why in spite of what contradicts.
     pub override_reason: Option<String>,
+    /// The day of a birth or death.
+    pub happened_on: Option<NaiveDate>,
+}
+
+impl Decided {
+    /// Somebody's step with their reason.
+    pub fn because(by: Uuid, reason: String) -> Decided {
+        Decided { by, reason: Some(reason), override_reason: None, happened_on: None }
+    }
 }
 
 async fn record(
@@ -92,6 +104,7 @@ async fn record(
         version: 1,
         created_at: now,
         updated_at: now,
+        happened_on: decided.happened_on,
     };
     store::insert(tx, &event).await?;
     changes.push(Change::created(&event));
@@ -138,12 +151,68 @@ pub async fn split(tx: &mut Tx, keys: &KeyRing, wanted: Split, decided: Decided)
     record(tx, keys, (FamilyEventKind::Split, (from, new)), (told, done, (followed, Vec::new())), decided).await
 }
 
+/// Records a birth.
+pub async fn birth(
+    tx: &mut Tx,
+    keys: &KeyRing,
+    family: Uuid,
+    member: NewMember,
+    on: NaiveDate,
+    decided: Decided,
+) -> Result<(Event, Vec<Change>)> {
+    let child = member.id;
+    let done = beneficiaries::birth(tx, keys, family, member, on).await?;
+    report(tx, keys, (FamilyEventKind::Birth, family), (done, vec![child]), decided).await
+}
+
+/// Records a death, and who heads the family since.
+pub async fn death(
+    tx: &mut Tx,
+    keys: &KeyRing,
+    family: Uuid,
+    (member, new_head): (Uuid, Option<Uuid>),
+    on: NaiveDate,
+    decided: Decided,
+) -> Result<(Event, Vec<Change>)> {
+    let done = beneficiaries::death(tx, keys, family, (member, new_head), on).await?;
+    report(tx, keys, (FamilyEventKind::Death, family), done, decided).await
+}
+
+/// Records that a family was handed over among the living.
+pub async fn head_change(
+    tx: &mut Tx,
+    keys: &KeyRing,
+    family: Uuid,
+    (member, former): (Uuid, Relation),
+    decided: Decided,
+) -> Result<(Event, Vec<Change>)> {
+    let reason = decided.reason.clone().unwrap_or_default();
+    let done = beneficiaries::head_change(tx, keys, family, (member, former), reason).await?;
+    report(tx, keys, (FamilyEventKind::HeadChange, family), done, decided).await
+}
+
+async fn report(
+    tx: &mut Tx,
+    keys: &KeyRing,
+    (kind, family): (FamilyEventKind, Uuid),
+    (done, concerned): (Structured, Vec<Uuid>),
+    decided: Decided,
+) -> Result<(Event, Vec<Change>)> {
+    let told = Told { concerned, ..Told::default() };
+    record(tx, keys, (kind, (family, family)), (told, done, (Vec::new(), Vec::new())), decided).await
+}
+
 /// Takes an event back.
 pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: Uuid, reason: String) -> Result<(Event, Vec<Change>)> {
     let old = store::find_to_change(tx, id, expected).await?;
     let kind = FamilyEventKind::parse(&old.kind).context("kind of a family event")?;
     let state = FamilyEventState::parse(&old.state).context("state of a family event")?;
     let state = state.after_undo().ok_or(Code::StepNotAllowed)?;
+    if !kind.can_be_undone() {
+        let detail = "A birth is not taken back, because no member is ever deleted: edit the member's record, or merge it into another.";
+        return Err(Error::RefusedBecause(Code::StepNotAllowed, detail.into()));
+    }
+    let waits_for: Vec<&str> = FamilyEventKind::ALL.iter().filter(|later| kind.waits_for(**later)).map(|later| later.name()).collect();
     let (one, other) = (old.beneficiary_id, old.other_id);
     datasets::lock_sources(tx, &[one, other]).await?;
     let plain = keys.open(JOURNAL, id, &old.journal)?;
@@ -151,13 +220,13 @@ pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: 
     let kept: Kept = serde_json::from_slice(&plain).map_err(|_| anyhow::anyhow!("the journal of family event {id} cannot be read"))?;
     let dissolved = kind == FamilyEventKind::Split;
     // Asked before, so that it is told as what it is; and once more when both families are locked.
-    if store::is_overtaken(tx, &old).await? {
+    if store::is_overtaken(tx, &old, &waits_for).await? {
         return Err(Code::LaterEvent.into());
     }
     let Restored { mut changes, left, arrived, homes } =
         beneficiaries::restore(tx, keys, &kept.families, (one, other), dissolved, old.created_at).await?;
     // With both families locked nobody can begin another event on them.
-    if store::is_overtaken(tx, &old).await? {
+    if store::is_overtaken(tx, &old, &waits_for).await? {
         return Err(Code::LaterEvent.into());
     }
     let before: HashMap<Uuid, &Followed> = kept.followed.iter().map(|aid| (aid.id, aid)).collect();

@@ -1,6 +1,6 @@
 //! SQL of family events.
 
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -16,6 +16,8 @@ use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
 use crate::schema::family_events;
 
+pub mod moves;
+
 /// Their name in the feed.
 pub const RESOURCE: &str = "family-events";
 
@@ -25,15 +27,15 @@ pub const RESOURCE: &str = "family-events";
 pub struct Event {
     /// Record id.
     pub id: Uuid,
-    /// The village of the family that is kept, or that was split.
+    /// The village of the family that is kept, that was split, or that it happened in.
     pub region_code: String,
     /// What happened.
     pub kind: String,
     /// Where it stands.
     pub state: String,
-    /// The family that is kept, or that was split.
+    /// The family that is kept, that was split, or that it happened in.
     pub beneficiary_id: Uuid,
-    /// The family that was merged into it, or that was split off.
+    /// The family that was merged into it, or that was split off; the same one where only one is concerned.
     pub other_id: Uuid,
     /// What was done, by ids and names of fields.
     #[serde(skip)]
@@ -41,8 +43,8 @@ pub struct Event {
     /// What undoing needs, sealed.
     #[serde(skip)]
     pub journal: Vec<u8>,
-    /// Why.
-    pub reason: String,
+    /// Why; what was said of a birth or death, where anything was.
+    pub reason: Option<String>,
     /// Why in spite of what contradicts.
     pub override_reason: Option<String>,
     /// Why it was taken back.
@@ -57,11 +59,13 @@ pub struct Event {
     pub created_at: DateTime<Utc>,
     /// Changed at.
     pub updated_at: DateTime<Utc>,
+    /// The day of a birth or death.
+    pub happened_on: Option<NaiveDate>,
 }
 
 impl Tracked for Event {
     const RESOURCE: &'static str = RESOURCE;
-    const SENSITIVE: &'static [&'static str] = &["reason", "override_reason", "undo_reason"];
+    const SENSITIVE: &'static [&'static str] = &["reason", "override_reason", "undo_reason", "happened_on"];
     fn id(&self) -> Uuid {
         self.id
     }
@@ -132,12 +136,13 @@ pub async fn find_to_change(tx: &Tx, id: Uuid, expected: IfGiven) -> Result<Even
     Ok(row)
 }
 
-/// Whether a later event stands on one of these families, in whatever region it is told.
-pub async fn is_overtaken(tx: &Tx, event: &Event) -> Result<bool> {
+/// Whether a later event of these kinds stands on one of these families, in whatever region it is told.
+pub async fn is_overtaken(tx: &Tx, event: &Event, by: &[&str]) -> Result<bool> {
     let families = [event.beneficiary_id, event.other_id];
     let later = family_events::table
         .filter(family_events::beneficiary_id.eq_any(families).or(family_events::other_id.eq_any(families)))
         .filter(family_events::id.gt(event.id))
+        .filter(family_events::kind.eq_any(by))
         .filter(family_events::state.eq("in_force"));
     Ok(diesel::select(diesel::dsl::exists(later)).get_result(&mut tx.on()).await?)
 }

@@ -26,13 +26,13 @@ mod origins;
 mod shown;
 mod wire;
 
-pub use wire::{BeneficiaryCreate, Whole, unnumbered};
+pub use wire::{BeneficiaryCreate, MemberCreate, Whole, unnumbered};
 
 pub use shown::MemberOut;
 use shown::{BeneficiaryOut, DisclosureOut, SearchHit};
 use wire::{
-    BeneficiaryFilter, BeneficiarySearch, BeneficiaryUpdate, ChangeHead, Deactivate, DisclosedField, DisclosureCreate, MemberCreate,
-    MemberUpdate, Reactivate,
+    BeneficiaryFilter, BeneficiarySearch, BeneficiaryUpdate, ChangeHead, Deactivate, DisclosedField, DisclosureCreate, MemberUpdate,
+    Reactivate,
 };
 
 /// Mounts the feature.
@@ -161,7 +161,8 @@ async fn fetch(access: Access<BeneficiariesRead>, Path(id): Path<Uuid>) -> Resul
 
 /// Edit a family
 ///
-/// A family that moved gets the code of its new village; both must lie in your regions. Needs follow from what is stated.
+/// A family that moved gets the code of its new village; both must lie in your regions, else offer it by `POST /family-moves`.
+/// An offer of the family that waits can be accepted no more. Needs follow from what is stated.
 #[utoipa::path(patch, path = "/beneficiaries/{id}")]
 async fn edit(access: Access<BeneficiariesWrite>, Path(id): Path<Uuid>, edit: Edit<BeneficiaryUpdate>) -> Result<Found<BeneficiaryOut>> {
     let mut tx = access.write().await?;

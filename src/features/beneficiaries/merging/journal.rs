@@ -22,6 +22,24 @@ pub struct Journal {
     pub(super) members: Vec<Image>,
 }
 
+impl Journal {
+    /// What a step made of a family and its members. Whoever came with it stood nowhere before, so nothing of them is kept.
+    pub(in crate::features::beneficiaries) fn between(
+        keys: &KeyRing,
+        (family, people): &(Family, Vec<Member>),
+        (after, people_after): &(Family, Vec<Member>),
+    ) -> Result<Journal> {
+        let mut journal = Journal::default();
+        journal.families.extend(Image::of(family.id, fields_of_family(keys, family)?, fields_of_family(keys, after)?));
+        for member in people {
+            if let Some(after) = people_after.iter().find(|after| after.id == member.id) {
+                journal.members.extend(Image::of(member.id, fields_of_member(keys, member)?, fields_of_member(keys, after)?));
+            }
+        }
+        Ok(journal)
+    }
+}
+
 /// What changed of one row.
 #[derive(Serialize, Deserialize)]
 pub(super) struct Image {

@@ -1,7 +1,7 @@
 //! Family events over HTTP.
 
 use anyhow::Context;
-use chrono::{DateTime, Utc};
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
@@ -24,10 +24,15 @@ use crate::platform::policy::{BeneficiariesRead, BeneficiariesWrite};
 use crate::platform::sensitive::KkNumber;
 use crate::platform::valid::{Valid, printable};
 
+mod moves;
+mod reports;
+
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
-    api.feature("family_events", "Merges and splits of families, and what undoes them");
+    api.feature("family_events", "Merges and splits of families, births, deaths and changes of head, and what undoes them");
     mount!(api, preview, merge, split, list, fetch, undo, history);
+    reports::operations(api);
+    moves::operations(api);
 }
 
 /// Two members who are one person.
@@ -46,12 +51,12 @@ impl From<(Uuid, Uuid)> for SamePerson {
     }
 }
 
-/// A merge or split.
+/// A merge, split, birth, death or change of head.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct FamilyEventOut {
     /// Record id.
     pub id: Uuid,
-    /// The village of the family that is kept, or that was split.
+    /// The village of the family that is kept, that was split, or that it happened in.
     #[schema(value_type = RegionCode)]
     pub region_code: String,
     /// What happened.
@@ -60,10 +65,15 @@ pub struct FamilyEventOut {
     /// Where it stands.
     #[schema(value_type = FamilyEventState)]
     pub state: String,
-    /// The family that is kept, or that was split.
+    /// The family that is kept, that was split, or that it happened in.
     pub beneficiary_id: Uuid,
-    /// The family that was merged into it (the same one where two members of it were one person), or that was split off.
+    /// The family that was merged into it, or that was split off; the same one where only one is concerned.
     pub other_id: Uuid,
+    /// The day of a birth or death; null for all others.
+    pub happened_on: Option<NaiveDate>,
+    /// Of a birth who was born; of a death who died, and the new head where one was named; of a change of head the new one and the
+    /// former.
+    pub member_ids: Vec<Uuid>,
     /// Members who were taken for one person.
     pub people: Vec<SamePerson>,
     /// Members who changed the family.
@@ -77,8 +87,8 @@ pub struct FamilyEventOut {
     /// After the undo of a merge: members who were registered in the kept family since, by people or by releases. They stay there;
     /// see whose they are.
     pub arrived_member_ids: Vec<Uuid>,
-    /// Why.
-    pub reason: String,
+    /// Why; null for births and deaths of which nothing more was said.
+    pub reason: Option<String>,
     /// Why in spite of what contradicts.
     pub override_reason: Option<String>,
     /// Why it was taken back.
@@ -99,7 +109,7 @@ impl TryFrom<Event> for FamilyEventOut {
     type Error = Error;
 
     fn try_from(row: Event) -> Result<Self> {
-        let Told { people, moved, taken, interventions, left, arrived } =
+        let Told { people, moved, taken, interventions, concerned, left, arrived } =
             serde_json::from_value(row.told).context("what a family event did")?;
         Ok(FamilyEventOut {
             id: row.id,
@@ -108,6 +118,8 @@ impl TryFrom<Event> for FamilyEventOut {
             state: row.state,
             beneficiary_id: row.beneficiary_id,
             other_id: row.other_id,
+            happened_on: row.happened_on,
+            member_ids: concerned,
             people: people.into_iter().map(SamePerson::from).collect(),
             moved_member_ids: moved,
             fields_taken: taken,
@@ -239,7 +251,7 @@ async fn merge(
         overridden: override_reason.is_some(),
     };
     let mut tx = access.write().await?;
-    let decided = Decided { by: access.actor().id, reason, override_reason };
+    let decided = Decided { override_reason, ..Decided::because(access.actor().id, reason) };
     let (event, changes) = service::merge(&mut tx, &access.platform().keys, wanted, decided).await?;
     tx.commit_all(changes).await?;
     Ok(Created(event.try_into()?))
@@ -304,7 +316,7 @@ async fn split(
         kk_number,
     };
     let mut tx = access.write().await?;
-    let decided = Decided { by: access.actor().id, reason, override_reason: None };
+    let decided = Decided::because(access.actor().id, reason);
     let (event, changes) = service::split(&mut tx, &access.platform().keys, wanted, decided).await?;
     tx.commit_all(changes).await?;
     Ok(Created(event.try_into()?))
@@ -360,8 +372,9 @@ pub struct FamilyEventUndo {
 /// Undo a family event
 ///
 /// Every field is as it was before, but for those that somebody changed since: these stay, and `fields_left` names them.
-/// Members, aid and ranks go back. Refused with `later_event` while a later event stands on one of the families. A family
-/// that a split had made leads to the one it came from.
+/// Members, aid and ranks go back. Refused with `later_event` while a later event stands on one of the families; merges and splits
+/// wait for no birth, death or change of head. A family that a split had made leads to the one it came from. A birth is not taken
+/// back (`step_not_allowed`): no member is ever deleted.
 #[utoipa::path(post, path = "/family-events/{id}/undo")]
 async fn undo(
     access: Access<BeneficiariesWrite>,

@@ -1,0 +1,9 @@
+DROP TABLE family_moves;
+DELETE FROM family_events WHERE kind IN ('birth', 'death', 'head_change');
+ALTER TABLE family_events
+    DROP CONSTRAINT family_events_day_given,
+    DROP CONSTRAINT family_events_reason_given,
+    DROP CONSTRAINT family_events_kind_known,
+    ADD CONSTRAINT family_events_kind_known CHECK (kind IN ('merge', 'split')),
+    ALTER COLUMN reason SET NOT NULL,
+    DROP COLUMN happened_on;
