@@ -9,6 +9,7 @@ use uuid::Uuid;
 
 use crate::case;
 use crate::support::{Answer, Call, Case, Client, Place, World};
+use crate::verification::release_of;
 
 /// The shipped criteria.
 const CRITERIA: &str = "00000000-0000-7000-8000-000000000262";
@@ -179,6 +180,14 @@ pub fn cases() -> Vec<Case> {
             "/target-lists?limit=200&state=draft",
             [list(world, place, "draft").await.0.to_string()]
         )),
+        case!("target_lists_release_effects", |world, place| {
+            let (list, family) = list(world, place, "decreed").await;
+            let release = release_of(world, place, &[family.to_string()]).await;
+            Call::list(
+                format!("/target-lists/{list}/release-effects?release_id={release}&with={release}"),
+                [world.place(place).village.to_owned()],
+            )
+        }),
         case!("target_lists_create", |world, place| {
             no_list(world, place).await;
             let rules = json!({"eligibilities": ["extreme_poor", "poor"], "carry_over": true});
@@ -819,4 +828,33 @@ async fn no_sequence_of_requests_leaves_a_regency_with_two_lists_in_force() {
     }
     assert!(done >= 3, "only {done} decrees: the dice prove nothing");
     world.run_jobs().await;
+}
+
+#[actix_web::test]
+async fn a_new_release_tells_what_it_means_for_the_list_in_force() {
+    let world = World::new().await;
+    let (list, on) = list(&world, Place::Home, "decreed").await;
+    let off = family(&world, world.home.village, "Di luar daftar").await;
+    let names = |families: &[Uuid]| families.iter().map(Uuid::to_string).collect::<Vec<_>>();
+    let before = release_of(&world, Place::Home, &names(&[on])).await;
+    let after = release_of(&world, Place::Home, &names(&[on, off])).await;
+    let without = release_of(&world, Place::Home, &names(&[off])).await;
+    let sql = world.sql().await;
+    for (release, decile) in [(&before, 2i16), (&after, 1), (&without, 1)] {
+        sql.execute("UPDATE statements SET decile = $2 WHERE release_id = $1", &[&release.parse::<Uuid>().unwrap(), &decile])
+            .await
+            .unwrap();
+    }
+    let coordinator = world.role(Role::Coordinator);
+    let told = async |new: &str, old: &str| {
+        let rows = coordinator.all(&format!("/target-lists/{list}/release-effects?release_id={new}&with={old}")).await;
+        assert_eq!(rows.len(), 1, "{rows:?}");
+        ["on_list", "named", "left", "entered", "poorer", "better_off", "poorest_off_list"].map(|name| rows[0][name].as_i64().unwrap())
+    };
+    assert_eq!(told(&after, &before).await, [1, 1, 0, 0, 1, 0, 1]);
+    assert_eq!(told(&before, &after).await, [1, 1, 0, 0, 0, 1, 0], "seen the other way round it is better off");
+    assert_eq!(told(&without, &before).await, [1, 0, 1, 0, 0, 0, 1]);
+    assert_eq!(told(&before, &without).await, [1, 1, 0, 1, 0, 0, 0]);
+    let foreign = world.named("coordinator-foreign");
+    foreign.get(&format!("/target-lists/{list}/release-effects?release_id={after}&with={before}")).await.refused(404, "not_found");
 }

@@ -1,5 +1,6 @@
 //! Target lists over HTTP: the lists and their steps, their entries, the annex to take home.
 
+mod effects;
 mod entries;
 mod exports;
 mod lists;
@@ -9,6 +10,7 @@ use crate::platform::api::Api;
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
     lists::operations(api);
+    effects::operations(api);
     exports::operations(api);
     entries::operations(api);
 }

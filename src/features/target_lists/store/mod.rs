@@ -1,11 +1,13 @@
 //! SQL of target lists: the lists, how one is drawn, its entries, and what tells why.
 
 mod draw;
+mod effects;
 mod entries;
 mod lists;
 mod steps;
 
 pub use draw::{digest, draw, sources, unknown_campaigns};
+pub use effects::{Effects, demand_imported, effects};
 pub use entries::{
     Annexed, Differing, Entry, Summed, Tally, WantedEntries, annex, annexed, diff_counts, diff_entries, entries, moved, summary,
 };
