@@ -33,10 +33,8 @@ def sql_lines(text):
     return out.stdout.splitlines()
 
 
-def token():
-    form = urllib.parse.urlencode(
-        {"grant_type": "password", "username": "coordinator", "password": "entas-demo", "client_id": "bench"}
-    ).encode()
+def token(name="coordinator", password="entas-demo"):
+    form = urllib.parse.urlencode({"grant_type": "password", "username": name, "password": password, "client_id": "bench"}).encode()
     with urllib.request.urlopen(BASE + "/oauth/token", form) as answer:
         return json.load(answer)["access_token"]
 
@@ -198,4 +196,5 @@ def main():
     print("\n".join(out))
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -33,6 +33,7 @@ pub async fn rotate_keys(services: &Services, mut told: impl FnMut(String)) -> R
     features::datasets::rotate_keys(services, features::matching::follow_keys, &mut told).await?;
     features::family_events::rotate_keys(services, &mut told).await?;
     features::attachments::rotate_keys(services, &mut told).await?;
+    features::verification::rotate_keys(services, &mut told).await?;
     features::beneficiaries::rotate_keys(services, told).await
 }
 

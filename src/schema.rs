@@ -729,6 +729,8 @@ diesel::table! {
         signatory_title -> Nullable<Text>,
         decree_id -> Nullable<Uuid>,
         digest -> Nullable<Bytea>,
+        sources -> Nullable<Bytea>,
+        drafted_at -> Nullable<Timestamptz>,
         submitted_at -> Nullable<Timestamptz>,
         decreed_at -> Nullable<Timestamptz>,
         decreed_by -> Nullable<Uuid>,

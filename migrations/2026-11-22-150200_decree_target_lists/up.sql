@@ -21,6 +21,8 @@ CREATE TABLE target_lists (
     signatory_title text,
     decree_id uuid CONSTRAINT target_lists_decree_known REFERENCES attachments (id),
     digest bytea,
+    sources bytea,
+    drafted_at timestamptz,
     submitted_at timestamptz,
     decreed_at timestamptz,
     decreed_by uuid CONSTRAINT target_lists_decreer_known REFERENCES actors (id),
@@ -36,7 +38,8 @@ CREATE UNIQUE INDEX target_lists_one_under_way ON target_lists (region_code) WHE
 CREATE UNIQUE INDEX target_lists_number_taken ON target_lists (region_code, number) WHERE state <> 'discarded';
 CREATE UNIQUE INDEX target_lists_sk_taken ON target_lists (region_code, sk_number) WHERE sk_number IS NOT NULL;
 CREATE INDEX target_lists_regency_idx ON target_lists (left(region_code, 5), id);
-COMMENT ON COLUMN target_lists.digest IS 'SHA-256 over the entries as they were decreed, in order: whoever holds the annex can check it.';
+COMMENT ON COLUMN target_lists.digest IS 'SHA-256 over the annex as it was decreed, in order: whoever holds the annex can check it.';
+COMMENT ON COLUMN target_lists.sources IS 'SHA-256 over the accepted village results that the draft was drawn from: another one now, and the draft is out of date.';
 
 -- Every family that was considered: on the list or off it, and why. What the annex shows is kept as it was on the day of the decree.
 CREATE TABLE target_list_entries (
@@ -64,3 +67,41 @@ CREATE INDEX target_list_entries_village_idx ON target_list_entries (target_list
 
 ALTER TABLE verification_campaigns
     ADD CONSTRAINT verification_campaigns_target_list_known FOREIGN KEY (target_list_id) REFERENCES target_lists (id);
+
+-- What was decreed never changes, whoever writes: the database itself holds it, because the annex is a legal document.
+CREATE FUNCTION keep_decreed_list() RETURNS trigger LANGUAGE plpgsql AS $$
+DECLARE
+    passing CONSTANT text[] := '{state,superseded_at,version,updated_at}';
+BEGIN
+    IF TG_OP = 'UPDATE' AND to_jsonb(NEW) - passing = to_jsonb(OLD) - passing
+        AND (NEW.state = OLD.state OR (OLD.state = 'decreed' AND NEW.state = 'superseded')) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'a decreed target list does not change' USING ERRCODE = 'check_violation', CONSTRAINT = 'target_lists_frozen';
+END $$;
+CREATE TRIGGER target_lists_frozen BEFORE UPDATE OR DELETE ON target_lists
+    FOR EACH ROW WHEN (OLD.state IN ('decreed', 'superseded')) EXECUTE FUNCTION keep_decreed_list();
+
+-- Once a statement and not once a row: a draft has 25,000 of them.
+CREATE FUNCTION keep_decreed_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM target_lists l WHERE l.state IN ('decreed', 'superseded') AND l.id IN (SELECT target_list_id FROM touched)) THEN
+        RAISE EXCEPTION 'the annex of a decreed target list does not change'
+            USING ERRCODE = 'check_violation', CONSTRAINT = 'target_list_entries_frozen';
+    END IF;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER target_list_entries_frozen_insert AFTER INSERT ON target_list_entries
+    REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION keep_decreed_entries();
+CREATE TRIGGER target_list_entries_frozen_update AFTER UPDATE ON target_list_entries
+    REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION keep_decreed_entries();
+CREATE TRIGGER target_list_entries_frozen_move AFTER UPDATE ON target_list_entries
+    REFERENCING NEW TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION keep_decreed_entries();
+CREATE TRIGGER target_list_entries_frozen_delete AFTER DELETE ON target_list_entries
+    REFERENCING OLD TABLE AS touched FOR EACH STATEMENT EXECUTE FUNCTION keep_decreed_entries();
+CREATE FUNCTION keep_all_entries() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    RAISE EXCEPTION 'entries of target lists are not truncated' USING ERRCODE = 'check_violation', CONSTRAINT = 'target_list_entries_frozen';
+END $$;
+CREATE TRIGGER target_list_entries_frozen_truncate BEFORE TRUNCATE ON target_list_entries
+    FOR EACH STATEMENT EXECUTE FUNCTION keep_all_entries();

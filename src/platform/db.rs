@@ -18,7 +18,7 @@ use uuid::Uuid;
 
 use super::access::Scope;
 use super::changes::Change;
-use super::error::{Code, Result};
+use super::error::{Code, Error, Result};
 
 const MIGRATIONS: EmbeddedMigrations = embed_migrations!("migrations");
 /// Views and functions: dropped and recreated at every `migrate`, so that an edit is a diff and not one more migration.
@@ -322,6 +322,30 @@ impl Tx {
 }
 
 impl Tx {
+    /// Tries a part of the work: where it is refused, what it wrote is taken back, the refusal is given and the transaction goes on.
+    /// Our own failures end it all the same.
+    pub async fn attempt<T>(&mut self, part: impl AsyncFnOnce(&mut Tx) -> Result<T>) -> Result<std::result::Result<T, Error>> {
+        self.say("SAVEPOINT attempt").await?;
+        match part(self).await {
+            Ok(done) => {
+                self.say("RELEASE SAVEPOINT attempt").await?;
+                Ok(Ok(done))
+            }
+            Err(failure) if matches!(failure.code(), Code::Internal | Code::Unavailable) => Err(failure),
+            Err(refusal) => {
+                self.say("ROLLBACK TO SAVEPOINT attempt; RELEASE SAVEPOINT attempt").await?;
+                Ok(Err(refusal))
+            }
+        }
+    }
+
+    async fn say(&mut self, sql: &str) -> Result<()> {
+        if let Some(conn) = self.conn.as_mut() {
+            conn.batch_execute(sql).await?;
+        }
+        Ok(())
+    }
+
     /// Stores a job's progress, which is no change of a record; only the job queue may.
     pub(super) async fn commit_progress(mut self) -> Result<()> {
         self.store().await

@@ -205,6 +205,7 @@ const CONSTRAINTS: &[(&str, Code)] = &[
     ("verification_campaigns_name_taken", Code::CampaignNameTaken),
     ("criteria_sets_edition_taken", Code::CriteriaSetTaken),
     ("target_lists_one_under_way", Code::DraftStands),
+    ("target_lists_number_taken", Code::DraftStands),
     ("target_lists_sk_taken", Code::DecreeTaken),
     ("family_moves_one_open", Code::MoveStands),
 ];

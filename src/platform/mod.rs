@@ -42,6 +42,8 @@ pub mod seal;
 pub mod sensitive;
 /// Tokens and sessions.
 pub mod session;
+/// SQL put together by hand, scope included.
+pub mod statement;
 /// Logs, metrics, problem documents for everything.
 pub mod telemetry;
 /// Files that are sent.

@@ -65,6 +65,8 @@ async fn the_code_believes_what_the_database_has() {
             "json" => "Json",
             "jsonb" => "Jsonb",
             "_text" => "Array<Nullable<Text>>",
+            "_uuid" => "Array<Nullable<Uuid>>",
+            "_bytea" => "Array<Nullable<Bytea>>",
             other => panic!("a new column type: {other}"),
         };
         let kind = if nullable { format!("Nullable<{kind}>") } else { kind.to_owned() };

@@ -28,14 +28,21 @@ mod lists;
 mod lookups;
 mod matching;
 mod monitoring;
+mod progress;
+mod objections;
+mod proposals;
 mod releases;
+mod results;
 mod runs;
 mod story;
+mod story_kutim;
 mod stories_matching;
 mod sweeps;
+mod target_lists;
 mod twins;
 mod users;
 mod verification;
+mod verification_steps;
 
 /// The sweep cases of every feature: one for each operation, or the sweep fails.
 fn cases() -> Vec<support::case::Case> {
@@ -60,5 +67,10 @@ fn cases() -> Vec<support::case::Case> {
     cases.extend(twins::cases());
     cases.extend(verification::cases());
     cases.extend(attachments::cases());
+    cases.extend(target_lists::cases());
+    cases.extend(progress::cases());
+    cases.extend(results::cases());
+    cases.extend(proposals::cases());
+    cases.extend(objections::cases());
     cases
 }

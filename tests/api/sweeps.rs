@@ -117,7 +117,8 @@ async fn what_lies_elsewhere_does_not_exist() {
 }
 
 /// Whose records lie in the regency or at no village at all, so that a neighbour may see them: left out, everything else is tried.
-const OF_THE_REGENCY: [&str; 4] = ["agencies_", "programs_", "verification_campaigns_", "criteria_sets_"];
+/// A target list is its regency's; its entries (`target_entries_`) are tried.
+const OF_THE_REGENCY: [&str; 5] = ["agencies_", "programs_", "verification_campaigns_", "criteria_sets_", "target_lists_"];
 
 #[actix_web::test]
 async fn what_lies_in_the_next_village_does_not_exist() {

@@ -207,7 +207,8 @@ async fn a_campaign_gives_each_village_its_own_families() {
     let other = "62.02.10.2001";
     families.push(family_in(&world, Place::Home, other).await);
     let release = release_of(&world, Place::Home, &families).await;
-    let gone = world.role(Role::SocialAffairs).post(&format!("/beneficiaries/{}/deactivate", families[2]), json!({"reason": "moved_out"})).await;
+    let gone =
+        world.role(Role::SocialAffairs).post(&format!("/beneficiaries/{}/deactivate", families[2]), json!({"reason": "moved_out"})).await;
     gone.expect(200);
     let campaign = coordinator.post("/verification-campaigns", campaign_body(&world, Place::Home, &release)).await.expect(201);
     let path = format!("/verification-campaigns/{}", campaign.id());
@@ -543,7 +544,11 @@ async fn an_upload_that_is_cut_again_and_again_ends_as_if_it_had_never_been() {
         cuts += 1;
         arrived = arrived.max(number(&world, "SELECT count(*) FROM visits").await);
     };
-    assert_eq!((last["known"].as_u64(), last["recorded"].as_u64()), (Some(visits.len() as u64), Some(0)), "it was stored before the line held");
+    assert_eq!(
+        (last["known"].as_u64(), last["recorded"].as_u64()),
+        (Some(visits.len() as u64), Some(0)),
+        "it was stored before the line held"
+    );
     assert_eq!(arrived as usize, visits.len(), "never a part of it");
     assert_eq!(kept(&world).await, expected);
 }

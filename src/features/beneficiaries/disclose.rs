@@ -1,5 +1,7 @@
 //! Full numbers: opened for whoever says what for.
 
+use std::collections::HashMap;
+
 use serde_json::json;
 use uuid::Uuid;
 use zeroize::Zeroizing;
@@ -8,7 +10,7 @@ use super::model::MemberStatus;
 use super::service::{KK_COLUMN, NIK_COLUMN};
 use super::store::{self, Family};
 use crate::platform::changes::{Change, Tracked};
-use crate::platform::db::Tx;
+use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
 
@@ -45,4 +47,34 @@ pub async fn disclose(tx: &Tx, keys: &KeyRing, id: Uuid, purpose: &str, kk: bool
         .with("niks_of", json!(told))
         .because(Some(purpose.to_owned()));
     Ok((Disclosed { kk_number, members }, change))
+}
+
+/// Full numbers of a family's card and of its present head, each with its mask.
+#[derive(Default)]
+pub struct HeadNumbers {
+    /// The KK number.
+    pub kk: Option<(Zeroizing<String>, String)>,
+    /// The head's NIK.
+    pub nik: Option<(Zeroizing<String>, String)>,
+}
+
+/// Opens the numbers of many families of the scope at once, for a list that somebody takes home; the change that says so must
+/// be committed before anything is answered.
+pub async fn head_numbers(db: &impl Scoped, keys: &KeyRing, ids: &[Uuid]) -> Result<HashMap<Uuid, HeadNumbers>> {
+    let mut numbers = HashMap::with_capacity(ids.len());
+    let open = |column: &str, id: Uuid, sealed: Option<Vec<u8>>, mask: Option<String>| -> Result<Option<(Zeroizing<String>, String)>> {
+        let Some((sealed, mask)) = sealed.zip(mask) else { return Ok(None) };
+        let digits = keys.open(column, id, &sealed)?;
+        let digits = std::str::from_utf8(&digits).map_err(|_| anyhow::anyhow!("record {id} holds something sealed that is no number"))?;
+        Ok(Some((Zeroizing::new(digits.to_owned()), mask)))
+    };
+    for row in store::sealed_numbers(db, ids).await? {
+        let store::SealedNumbers { id, kk_sealed, kk_mask, head_id, nik_sealed, nik_mask } = row;
+        let nik = match head_id {
+            Some(head) => open(NIK_COLUMN, head, nik_sealed, nik_mask)?,
+            None => None,
+        };
+        numbers.insert(id, HeadNumbers { kk: open(KK_COLUMN, id, kk_sealed, kk_mask)?, nik });
+    }
+    Ok(numbers)
 }

@@ -386,7 +386,7 @@ pub async fn split(tx: &mut Tx, keys: &KeyRing, wanted: Split) -> Result<Structu
         attributes: json!({}),
         needs: Vec::new(),
         merged_into: None,
-        provenance: provenance::by_officer(),
+        provenance: provenance::all_by(&provenance::officer()),
         version: 1,
         created_at: now,
         updated_at: now,

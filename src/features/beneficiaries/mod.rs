@@ -26,19 +26,23 @@ mod service;
 mod store;
 mod vital;
 
-pub use http::{MemberCreate, MemberOut, operations, unnumbered};
+pub use disclose::{HeadNumbers, head_numbers};
+pub use http::{BeneficiaryCreate, MemberCreate, MemberOut, Whole, operations, unnumbered};
 pub use merging::{Contradiction, FieldOf, Journal, Merge, Restored, Split, SplitMember, Structured, merge, preview, restore, split};
 pub use model::survivorship::Origin;
 pub use model::{
-    AidReceived, Attributes, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason, Lighting,
-    MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, sex_name,
+    AidReceived, Attributes, AttributesUpdate, CookingFuel, DrinkingWater, Education, FamilyStatus, Floor, HouseOwnership, InactiveReason,
+    Lighting, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation, Relation, Roof, Toilet, Wall, demand_one_head, sex_name,
 };
 pub use moving::{find_to_offer, relocate};
 pub use rotate::rotate_keys;
-pub use service::{KK_KIND, NIK_KIND, NewMember};
+pub use service::{FamilyPatch, KK_KIND, MemberPatch, NIK_KIND, NewFamily, NewMember, edit, edit_member, register, turn};
 pub use store::{
     ImportCounts, ImportFamily, ImportMember, Introduced, Located, Prepared, find_family, find_member, import_prepared, introduced,
     prepare, reranked,
 };
-pub use store::{MatchedMember, kept_families, kept_members, member_to_match, members_near, members_to_match};
+pub use store::{
+    Like, MatchedMember, Placed, card_holder, kept_families, kept_members, member_to_match, members_like, members_near, members_to_match,
+    nik_holders, placed,
+};
 pub use vital::{birth, death, head_change};

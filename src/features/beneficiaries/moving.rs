@@ -81,6 +81,6 @@ pub async fn relocate(
         return Err(Error::RefusedBecause(Code::StepNotAllowed, detail.into()));
     }
     let mut draft = Family { address, ..old.clone() };
-    draft.provenance = provenance::after_edit_of_family(&old, &draft);
+    draft.provenance = provenance::after_edit_of_family(&old, &draft, (&provenance::officer(), &[]));
     settle(tx, keys, (&old, &people), draft, Some(to), "moved_in").await
 }

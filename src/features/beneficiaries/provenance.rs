@@ -37,26 +37,32 @@ pub(super) fn facts_of_member(member: &Member) -> BTreeMap<String, Value> {
     facts
 }
 
-/// Everything stated by an officer, today.
-pub(super) fn by_officer() -> Value {
-    Provenance::whole(Origin::officer(Utc::now().date_naive())).to_store()
+/// An officer, today.
+pub(super) fn officer() -> Origin {
+    Origin::officer(Utc::now().date_naive())
 }
 
-fn edited(provenance: &Value, old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>) -> Value {
+/// Everything stated by one source.
+pub(super) fn all_by(origin: &Origin) -> Value {
+    Provenance::whole(origin.clone()).to_store()
+}
+
+/// What somebody changed comes from them now; of what was found in the field also what it confirms.
+fn edited(provenance: &Value, old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>, (by, stated): (&Origin, &[String])) -> Value {
     let mut kept = Provenance::stored(provenance);
-    let officer = Origin::officer(Utc::now().date_naive());
-    for (field, _) in new.iter().filter(|(field, value)| old.get(*field) != Some(value)) {
-        kept.assign(field, &officer);
+    let confirmed = |field: &String| by.is_verified() && stated.contains(field);
+    for (field, _) in new.iter().filter(|(field, value)| old.get(*field) != Some(value) || confirmed(field)) {
+        kept.assign(field, by);
     }
     kept.to_store()
 }
 
-/// What an officer changed comes from the officer now.
-pub(super) fn after_edit_of_family(old: &Family, new: &Family) -> Value {
-    edited(&old.provenance, &facts_of_family(old), &facts_of_family(new))
+/// The provenance of an edited family; `by` says who stated which fields.
+pub(super) fn after_edit_of_family(old: &Family, new: &Family, by: (&Origin, &[String])) -> Value {
+    edited(&old.provenance, &facts_of_family(old), &facts_of_family(new), by)
 }
 
 /// The same of a member.
-pub(super) fn after_edit_of_member(old: &Member, new: &Member) -> Value {
-    edited(&old.provenance, &facts_of_member(old), &facts_of_member(new))
+pub(super) fn after_edit_of_member(old: &Member, new: &Member, by: (&Origin, &[String])) -> Value {
+    edited(&old.provenance, &facts_of_member(old), &facts_of_member(new), by)
 }

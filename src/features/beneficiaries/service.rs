@@ -9,6 +9,7 @@ use chrono::{NaiveDate, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
+use super::model::survivorship::Origin;
 use super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation,
     Relation, demand_one_head, may_become, needs_of, sex_name, sex_of, warnings_of,
@@ -19,7 +20,7 @@ use super::provenance;
 use super::store::{self, Family, Member, TrackedMember, attributes_of};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
-use crate::platform::edit::{IfGiven, IfMatch};
+use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{Level, RegionCode};
 use crate::platform::seal::KeyRing;
@@ -164,7 +165,7 @@ pub(super) fn reviewed(keys: &KeyRing, member: &Member, region: &RegionCode) -> 
     Ok(warning_words(warnings))
 }
 
-fn member_row(keys: &KeyRing, family: Uuid, region: &RegionCode, new: NewMember) -> Result<Member> {
+fn member_row(keys: &KeyRing, family: Uuid, region: &RegionCode, new: NewMember, by: &Origin) -> Result<Member> {
     let NewMember { id, name, relation, sex, birth_date, mother_name, marital_status, occupation, education, nik } = new;
     let (nik_sealed, nik_index, nik_mask) = rest_nik(keys, id, nik.as_ref())?;
     let now = Utc::now();
@@ -185,7 +186,7 @@ fn member_row(keys: &KeyRing, family: Uuid, region: &RegionCode, new: NewMember)
         status: MemberStatus::Present.name().into(),
         warnings: warning_words(warnings_of(nik.as_ref(), birth_date, sex, region, false)),
         merged_into: None,
-        provenance: provenance::by_officer(),
+        provenance: provenance::all_by(by),
         version: 1,
         created_at: now,
         updated_at: now,
@@ -241,8 +242,8 @@ async fn pass_on_card(tx: &mut Tx, keys: &KeyRing, family: Uuid, kk: &KkNumber) 
     Ok(Some(Change::turned("card_passed_on", &old, &new)))
 }
 
-/// Registers a family with its members.
-pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily) -> Result<Vec<Change>> {
+/// Registers a family with its members, as that source states them.
+pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily, by: &Origin) -> Result<Vec<Change>> {
     let NewFamily { id, region, address, kk_number, attributes, members } = new;
     demand_village(tx, &region)?;
     let places = members.iter().map(|member| (member.relation, MemberStatus::Present));
@@ -253,7 +254,7 @@ pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily) -> Result<Vec
     for nik in members.iter().filter_map(|member| member.nik.as_ref()) {
         entries.extend(entries_of(keys, nik)?);
     }
-    let people = members.into_iter().map(|member| member_row(keys, id, &region, member)).collect::<Result<Vec<_>>>()?;
+    let people = members.into_iter().map(|member| member_row(keys, id, &region, member, by)).collect::<Result<Vec<_>>>()?;
     let persons: Vec<_> = people.iter().map(Member::person).collect();
     let now = Utc::now();
     let mut family = Family {
@@ -268,7 +269,7 @@ pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily) -> Result<Vec
         attributes: json!(attributes),
         needs: need_words(needs_of(&attributes, &persons, now.date_naive())),
         merged_into: None,
-        provenance: provenance::by_officer(),
+        provenance: provenance::all_by(by),
         version: 1,
         created_at: now,
         updated_at: now,
@@ -284,12 +285,24 @@ pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily) -> Result<Vec
     Ok(changes)
 }
 
-/// Edits a family.
-pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfMatch, patch: FamilyPatch) -> Result<Vec<Change>> {
+/// The fields that a patch states, as provenance names them.
+fn patch_names(address: bool, kk_number: bool, attributes: Option<&AttributesUpdate>) -> Vec<String> {
+    let mut names = Vec::new();
+    names.extend(address.then(|| "address".to_owned()));
+    names.extend(kk_number.then(|| "kk_number".to_owned()));
+    if let Some(serde_json::Value::Object(facts)) = attributes.map(|patch| json!(Attributes::default().patched(*patch))) {
+        names.extend(facts.keys().map(|name| format!("attributes.{name}")));
+    }
+    names
+}
+
+/// Edits a family, as that source states it.
+pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patch: FamilyPatch, by: &Origin) -> Result<Vec<Change>> {
     let (old, people) = store::find_to_change(tx, id).await?;
     expected.demand(old.version)?;
     let FamilyPatch { region, address, kk_number, attributes } = patch;
     let mut draft = old.clone();
+    let stated = patch_names(address.is_some(), kk_number.is_some(), attributes.as_ref());
     draft.address = address.unwrap_or(draft.address);
     if let Some(patch) = attributes {
         draft.attributes = json!(attributes_of(&draft.attributes).patched(patch));
@@ -301,7 +314,7 @@ pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfMatch, patc
         }
         set_family_card(tx, keys, &mut draft, kk.as_ref()).await?;
     }
-    draft.provenance = provenance::after_edit_of_family(&old, &draft);
+    draft.provenance = provenance::after_edit_of_family(&old, &draft, (by, &stated));
     changes.splice(0..0, moving::settle(tx, keys, (&old, &people), draft, region, "edited").await?);
     Ok(changes)
 }
@@ -328,7 +341,7 @@ pub async fn turn(tx: &mut Tx, id: Uuid, reason: Option<InactiveReason>, note: O
 pub async fn add_member(tx: &mut Tx, keys: &KeyRing, family: Uuid, new: NewMember) -> Result<Vec<Change>> {
     let (old, mut people) = store::find_to_change(tx, family).await?;
     let (id, entries) = (new.id, new.nik.as_ref().map(|nik| entries_of(keys, nik)).transpose()?.unwrap_or_default());
-    let member = member_row(keys, family, &old.region(), new)?;
+    let member = member_row(keys, family, &old.region(), new, &provenance::officer())?;
     people.push(member.clone());
     demand_one_head(people.iter().map(Member::place))?;
     store::insert_members(tx, &[member]).await?;
@@ -342,14 +355,14 @@ pub async fn add_member(tx: &mut Tx, keys: &KeyRing, family: Uuid, new: NewMembe
     Ok(changes)
 }
 
-/// Edits a member, or records that they died or left.
+/// Edits a member as that source states them, or records that they died or left.
 pub async fn edit_member(
     tx: &mut Tx,
     keys: &KeyRing,
-    family: Uuid,
-    id: Uuid,
+    (family, id): (Uuid, Uuid),
     expected: IfGiven,
     patch: MemberPatch,
+    by: &Origin,
 ) -> Result<Vec<Change>> {
     let (old_family, old_people) = store::find_to_change(tx, family).await?;
     let old = old_people.iter().find(|member| member.id == id).ok_or(Code::NotFound)?;
@@ -359,6 +372,11 @@ pub async fn edit_member(
     expected.demand(old.version)?;
     let mut new = touched(old.clone());
     let MemberPatch { name, relation, sex, birth_date, mother_name, marital_status, occupation, education, nik, status, new_head } = patch;
+    let stated: Vec<String> = [("name", name.is_some()), ("birth_date", birth_date.is_some()), ("nik", nik.is_some())]
+        .into_iter()
+        .filter(|(_, stated)| *stated)
+        .map(|(field, _)| field.to_owned())
+        .collect();
     new.name = name.unwrap_or(new.name);
     new.relation = relation.map_or(new.relation, |word| word.name().into());
     new.sex = sex.map_or(new.sex, |sex| sex.map(|sex| sex_name(sex).into()));
@@ -379,7 +397,7 @@ pub async fn edit_member(
         (new.nik_sealed, new.nik_index, new.nik_mask) = rest_nik(keys, id, nik.as_ref())?;
     }
     new.warnings = reviewed(keys, &new, &old_family.region())?;
-    new.provenance = provenance::after_edit_of_member(old, &new);
+    new.provenance = provenance::after_edit_of_member(old, &new, (by, &stated));
     let successor = succession(&old_people, old, &new, new_head)?;
     let mut people = old_people.clone();
     for member in &mut people {

@@ -5,6 +5,7 @@ use uuid::Uuid;
 
 use super::merging::{Journal, Structured};
 use super::model::{MemberStatus, Relation};
+use super::provenance;
 use super::service::{self, MemberPatch, NewMember};
 use super::store::{self, Family, Member};
 use crate::platform::changes::{Change, Tracked};
@@ -52,7 +53,7 @@ pub async fn death(
         return Err(Error::field("on", "range", "Nobody dies before the birth date on file: correct whichever is wrong."));
     }
     let patch = MemberPatch { status: Some(MemberStatus::Deceased), new_head, ..MemberPatch::default() };
-    let changes = service::edit_member(tx, keys, family, id, IfGiven::NOTHING, patch).await?;
+    let changes = service::edit_member(tx, keys, (family, id), IfGiven::NOTHING, patch, &provenance::officer()).await?;
     Ok((journalled(tx, keys, before, changes).await?, [Some(id), new_head].into_iter().flatten().collect()))
 }
 

@@ -12,6 +12,25 @@ const TOLD: &[(&str, Option<&[&str]>)] = &[
     ("action_plans", None),
     ("activities", None),
     ("jobs", None),
+    // Not what the leadership noted.
+    (
+        "target_lists",
+        Some(&[
+            "number",
+            "state",
+            "families",
+            "people",
+            "added",
+            "removed",
+            "unchanged",
+            "supersedes_id",
+            "sk_number",
+            "sk_date",
+            "digest",
+        ]),
+    ),
+    // Which list a family came onto or went off; nothing else of it.
+    ("beneficiaries", Some(&["target_list_id"])),
     // What a family gets is its own business; how far the aid is, is not.
     ("interventions", Some(&["status", "quarter"])),
 ];

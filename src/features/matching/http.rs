@@ -30,7 +30,7 @@ use crate::platform::jobs::enqueue;
 use crate::platform::list::{List, Path, Query};
 use crate::platform::policy::{MatchingRead, MatchingWrite};
 use crate::platform::valid::Valid;
-pub use pairs::MatchPersonOut;
+pub use pairs::{MatchPersonOut, MatchTermOut, in_words};
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {

@@ -39,14 +39,6 @@ pub enum Side {
 }
 
 impl Side {
-    /// Our member, where it is one.
-    pub fn member(self) -> Option<Uuid> {
-        match self {
-            Side::Member(id) => Some(id),
-            Side::Statement(..) => None,
-        }
-    }
-
     /// The right side of a pair.
     pub fn of_right(pair: &Pair) -> Result<Side> {
         match (pair.right_statement_id, pair.right_ordinal, pair.right_member_id) {

@@ -6,19 +6,15 @@
 //! finds waits for a person: nothing is merged here.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use uuid::Uuid;
 
-use super::people::Intake;
 use super::store::{self, FoundTwins};
-use super::{jobs, people};
+use super::weighing::{shipped, weigh};
 use crate::features::beneficiaries;
-use crate::linkage::index::Index;
-use crate::linkage::model::Model;
-use crate::linkage::run::Engine;
 use crate::platform::Services;
 use crate::platform::error::Result;
 use crate::platform::ids::{Level, RegionCode, new_id};
@@ -27,24 +23,6 @@ use crate::platform::ids::{Level, RegionCode, new_id};
 const AT_A_TIME: i64 = 500;
 /// For how long a village that failed is set aside.
 const ASIDE: Duration = Duration::from_secs(600);
-
-/// The shipped model was estimated between a list and a registry, where nineteen of twenty are found. Of those who are new on a
-/// list one in ten may be on it already: in bits, the odds of 19 to 1 over those of 1 to 9.
-const SELDOM: f64 = 7.418;
-
-/// The engine and the model that weighs single records: estimated once on synthetic registers (docs/LINKAGE.md), so that two records
-/// weigh the same today and next year.
-static SHIPPED: LazyLock<std::result::Result<(Engine, Model), String>> = LazyLock::new(|| {
-    let engine = jobs::engine().map_err(|error| error.to_string())?;
-    let text = include_str!("../../../data/linkage/indonesian-model.json");
-    let mut model: Model = serde_json::from_str(text).map_err(|error| error.to_string())?;
-    model.calibration.offset -= SELDOM;
-    Ok((engine, model))
-});
-
-fn shipped() -> Result<&'static (Engine, Model)> {
-    SHIPPED.as_ref().map_err(|cause| anyhow::anyhow!("the shipped model: {cause}").into())
-}
 
 /// Works the queue off, and again whenever somebody is queued, until told to stop.
 pub async fn run(services: Arc<Services>, mut stop: tokio::sync::watch::Receiver<bool>) {
@@ -121,36 +99,28 @@ async fn compare_in(services: &Services, village: &str) -> Result<usize> {
 /// side must not go because only the other was asked again.
 fn compare(near: Vec<beneficiaries::MatchedMember>, queued: &HashSet<Uuid>, partners: &[Uuid]) -> Result<Vec<FoundTwins>> {
     let asking: HashSet<Uuid> = queued.iter().chain(partners).copied().collect();
-    let (engine, model) = shipped()?;
-    let mut intake = Intake::of_members(&engine.layout);
-    near.iter().for_each(|member| intake.member(member));
-    let people::People { people, register, .. } = intake.into_people();
-    let index = Index::new(engine, model, register).context("the shipped model is of another profile")?;
     let mut found: HashMap<(Uuid, Uuid), FoundTwins> = HashMap::new();
-    for (row, person) in (0u32..).zip(&people) {
-        let Some(id) = person.side.member().filter(|id| asking.contains(id)) else { continue };
-        for candidate in index.candidates_of(row) {
-            let Some(other) = usize::try_from(candidate.pair.right).ok().and_then(|at| people.get(at)) else { continue };
-            let Some(other_id) = other.side.member().filter(|other| queued.contains(&id) || queued.contains(other)) else { continue };
-            let terms = jobs::told(&engine.explain(model, &candidate.pair));
-            let ((one_id, one), other_id) = if id < other_id { ((id, person), other_id) } else { ((other_id, other), id) };
-            let twins = FoundTwins {
-                id: new_id(),
-                region_code: one.region.to_string(),
-                one_id,
-                other_id,
-                weight: candidate.pair.weight,
-                probability: candidate.pair.probability,
-                zone: candidate.pair.zone.name(),
-                terms,
-            };
-            // Of two weights, seen from either one, the greater: a rival of the one need not be a rival of the other.
-            match found.get(&(one_id, other_id)) {
-                Some(known) if known.weight >= twins.weight => {}
-                _ => drop(found.insert((one_id, other_id), twins)),
-            }
+    let asks = |member: &beneficiaries::MatchedMember| asking.contains(&member.id);
+    let meets =
+        |one: &beneficiaries::MatchedMember, other: &beneficiaries::MatchedMember| queued.contains(&one.id) || queued.contains(&other.id);
+    weigh(&near, asks, meets, |weighed| {
+        let (one, other) = if weighed.one.id < weighed.other.id { (weighed.one, weighed.other) } else { (weighed.other, weighed.one) };
+        let twins = FoundTwins {
+            id: new_id(),
+            region_code: one.region.to_string(),
+            one_id: one.id,
+            other_id: other.id,
+            weight: weighed.weight,
+            probability: weighed.probability,
+            zone: weighed.zone.name(),
+            terms: weighed.terms,
+        };
+        // Of two weights, seen from either one, the greater: a rival of the one need not be a rival of the other.
+        match found.get(&(one.id, other.id)) {
+            Some(known) if known.weight >= twins.weight => {}
+            _ => drop(found.insert((one.id, other.id), twins)),
         }
-    }
+    })?;
     let mut found: Vec<FoundTwins> = found.into_values().collect();
     found.sort_by_key(|twins| (twins.one_id, twins.other_id));
     Ok(found)

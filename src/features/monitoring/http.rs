@@ -18,10 +18,13 @@ use crate::platform::list::List;
 use crate::platform::policy::MonitoringRead;
 use crate::platform::wire::words;
 
+mod verification;
+
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
-    api.feature("monitoring", "Rankings and coverage; aggregates only");
+    api.feature("monitoring", "Rankings, coverage, verification; aggregates only");
     mount!(api, ranking, coverage);
+    verification::operations(api);
 }
 
 words! {

@@ -1,97 +1,14 @@
 //! SQL of the aggregates: one statement each, so that every figure of an answer is of the same moment.
 
-use diesel::expression::SqlLiteral;
-use diesel::pg::Pg;
-use diesel::prelude::*;
-use diesel::query_builder::{AstPass, Query, QueryFragment, QueryId};
-use diesel::sql_types::{BigInt, Jsonb, Nullable, Text, Untyped};
-use diesel_async::RunQueryDsl;
 use serde::Deserialize;
-use serde_json::Value;
 use uuid::Uuid;
 
-use crate::platform::access::{Within, under};
 use crate::platform::db::Scoped;
 use crate::platform::error::Result;
 use crate::platform::ids::{Level, RegionCode};
+use crate::platform::statement::Statement;
 
-/// A statement put together from text, regions and values; the scope stays the platform's own expression.
-#[derive(Default)]
-struct Statement {
-    parts: Vec<Part>,
-}
-
-enum Part {
-    Sql(&'static str),
-    Regions(Within<SqlLiteral<Text>>),
-    Text(String),
-    Number(Option<i64>),
-}
-
-impl Statement {
-    fn sql(mut self, text: &'static str) -> Self {
-        self.parts.push(Part::Sql(text));
-        self
-    }
-
-    /// The column's region lies in the scope and, where one is asked for, under a region.
-    fn regions(mut self, db: &impl Scoped, column: &'static str, region: Option<&RegionCode>) -> Self {
-        self.parts.push(Part::Regions(db.scope().within(diesel::dsl::sql::<Text>(column))));
-        if let Some(region) = region {
-            self.parts.push(Part::Sql(" AND "));
-            self.parts.push(Part::Regions(under(diesel::dsl::sql::<Text>(column), region)));
-        }
-        self
-    }
-
-    fn text(mut self, value: impl Into<String>) -> Self {
-        self.parts.push(Part::Text(value.into()));
-        self
-    }
-
-    fn number(mut self, value: Option<i64>) -> Self {
-        self.parts.push(Part::Number(value));
-        self
-    }
-}
-
-impl QueryFragment<Pg> for Statement {
-    fn walk_ast<'b>(&'b self, mut out: AstPass<'_, 'b, Pg>) -> QueryResult<()> {
-        // The best plan depends on how many families the regions hold: it is made anew each time (under a millisecond).
-        out.unsafe_to_cache_prepared();
-        for part in &self.parts {
-            match part {
-                Part::Sql(text) => out.push_sql(text),
-                Part::Regions(within) => within.walk_ast(out.reborrow())?,
-                Part::Text(value) => out.push_bind_param::<Text, String>(value)?,
-                Part::Number(value) => out.push_bind_param::<Nullable<BigInt>, Option<i64>>(value)?,
-            }
-        }
-        Ok(())
-    }
-}
-
-impl QueryId for Statement {
-    type QueryId = ();
-    const HAS_STATIC_QUERY_ID: bool = false;
-}
-
-impl Query for Statement {
-    type SqlType = Untyped;
-}
-
-#[derive(QueryableByName)]
-struct Answer {
-    #[diesel(sql_type = Jsonb)]
-    answer: Value,
-}
-
-impl Statement {
-    async fn answer<T: serde::de::DeserializeOwned>(self, db: &impl Scoped) -> Result<T> {
-        let Answer { answer } = self.get_result(&mut db.on()).await?;
-        Ok(serde_json::from_value(answer).map_err(|cause| anyhow::Error::new(cause).context("aggregate"))?)
-    }
-}
+pub mod verification;
 
 /// The part of a family's region that a figure is counted by.
 fn part(level: Level) -> &'static str {

@@ -35,7 +35,10 @@ async fn work(step: Step) -> Result<()> {
         return Err(Code::CampaignNotOpen.into());
     }
     let (mut changes, families) = campaigns::assign(&mut tx, &campaign).await?;
-    changes.insert(0, Change::new(campaigns::Campaign::RESOURCE, campaign.id, campaign.region(), "assigned").with("families", json!(families)));
+    changes.insert(
+        0,
+        Change::new(campaigns::Campaign::RESOURCE, campaign.id, campaign.region(), "assigned").with("families", json!(families)),
+    );
     step.progress(&mut tx, Progress { done: families, total: Some(families), cursor: None }).await?;
     step.succeed(&mut tx).await?;
     tx.commit_all(changes).await

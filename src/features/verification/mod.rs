@@ -17,17 +17,23 @@
 //! returned. While it is posted, residents object. Acceptance carries what the visits corrected into the families' records, with
 //! `verified` as its origin, registers confirmed proposals, and is what target lists are drafted from.
 
+mod acceptance;
 mod corrections;
 mod http;
 mod jobs;
 mod model;
+mod objector;
 mod observations;
+mod proposals;
+mod rotate;
 mod store;
 mod visits;
 
+pub use corrections::{Correction, open as open_corrections, seal as seal_corrections};
 pub use http::operations;
 pub use jobs::jobs;
 pub use model::{
     CampaignState, Due, Eligibility, Late, MeetingKind, ObjectionKind, ObjectionState, Presence, ProposalState, ResultState, ResultStep,
     Taken, VisitState, WhatBecame, decide_by, posted_until,
 };
+pub use rotate::rotate_keys;

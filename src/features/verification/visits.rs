@@ -134,7 +134,11 @@ fn faults(stated: &Stated, ground: &Ground) -> Vec<FieldError> {
     for (at, correction) in stated.corrections.iter().enumerate() {
         match correction.member_id {
             Some(id) if member(id).is_none() => {
-                faults.push(refusal(format!("corrections[{at}].member_id"), "member_elsewhere", "The member does not belong to this family."));
+                faults.push(refusal(
+                    format!("corrections[{at}].member_id"),
+                    "member_elsewhere",
+                    "The member does not belong to this family.",
+                ));
             }
             None if correction.nik.is_some() || correction.name.is_some() || correction.birth_date.is_some() => {
                 faults.push(refusal(format!("corrections[{at}].member_id"), "required", "Say whose NIK, name or birth date it is."));

@@ -6,6 +6,7 @@ use uuid::Uuid;
 
 use super::disclose;
 use super::model::{FamilyStatus, InactiveReason, Need};
+use super::provenance;
 use super::service::{self, KK_KIND, NIK_KIND};
 use super::store::{self, Family, Member, Wanted};
 use crate::mount;
@@ -25,13 +26,13 @@ mod origins;
 mod shown;
 mod wire;
 
-pub use wire::{MemberCreate, unnumbered};
+pub use wire::{BeneficiaryCreate, MemberCreate, Whole, unnumbered};
 
 pub use shown::MemberOut;
 use shown::{BeneficiaryOut, DisclosureOut, SearchHit};
 use wire::{
-    BeneficiaryCreate, BeneficiaryFilter, BeneficiarySearch, BeneficiaryUpdate, ChangeHead, Deactivate, DisclosedField, DisclosureCreate,
-    MemberUpdate, Reactivate,
+    BeneficiaryFilter, BeneficiarySearch, BeneficiaryUpdate, ChangeHead, Deactivate, DisclosedField, DisclosureCreate, MemberUpdate,
+    Reactivate,
 };
 
 /// Mounts the feature.
@@ -96,13 +97,11 @@ async fn list(access: Access<BeneficiariesRead>, list: List<BeneficiaryFilter>) 
 /// the member. Refused with `family_card_taken` when the KK number is on file in any region.
 #[utoipa::path(post, path = "/beneficiaries")]
 async fn create(access: Access<BeneficiariesWrite>, Valid(body): Valid<BeneficiaryCreate>) -> Result<Created<BeneficiaryOut>> {
-    if !(1..=50).contains(&body.members.len()) {
-        return Err(Error::field("members", "length", "A family has 1 to 50 members."));
-    }
+    body.demand_members("members")?;
     let new = service::NewFamily::from(body);
     let id = new.id;
     let mut tx = access.write().await?;
-    let changes = service::register(&mut tx, &access.platform().keys, new).await?;
+    let changes = service::register(&mut tx, &access.platform().keys, new, &provenance::officer()).await?;
     let out = shown(&access, &tx, id).await?;
     tx.commit_all(changes).await?;
     Ok(Created(out))
@@ -167,7 +166,8 @@ async fn fetch(access: Access<BeneficiariesRead>, Path(id): Path<Uuid>) -> Resul
 #[utoipa::path(patch, path = "/beneficiaries/{id}")]
 async fn edit(access: Access<BeneficiariesWrite>, Path(id): Path<Uuid>, edit: Edit<BeneficiaryUpdate>) -> Result<Found<BeneficiaryOut>> {
     let mut tx = access.write().await?;
-    let changes = service::edit(&mut tx, &access.platform().keys, id, edit.expected, edit.patch.into()).await?;
+    let changes =
+        service::edit(&mut tx, &access.platform().keys, id, edit.expected.into(), edit.patch.into(), &provenance::officer()).await?;
     let out = shown(&access, &tx, id).await?;
     tx.commit_all(changes).await?;
     Ok(Found(out))
@@ -327,7 +327,9 @@ async fn edit_member(
     edit: Edit<MemberUpdate>,
 ) -> Result<Found<MemberOut>> {
     let mut tx = access.write().await?;
-    let changes = service::edit_member(&mut tx, &access.platform().keys, id, member, edit.expected.into(), edit.patch.into()).await?;
+    let keys = &access.platform().keys;
+    let by = provenance::officer();
+    let changes = service::edit_member(&mut tx, keys, (id, member), edit.expected.into(), edit.patch.into(), &by).await?;
     let (row, _) = store::find_member(&tx, id, member).await?;
     tx.commit_all(changes).await?;
     Ok(Found(row.into()))

@@ -1,7 +1,8 @@
 //! What comes in over HTTP.
 
 use chrono::{NaiveDate, Utc};
-use serde::Deserialize;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
@@ -11,6 +12,7 @@ use super::super::model::{
     holds_number,
 };
 use super::super::service::{FamilyPatch, MemberPatch, NewFamily, NewMember};
+use crate::platform::error::Error;
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
 use crate::platform::valid::{given, printable};
@@ -80,6 +82,58 @@ impl From<BeneficiaryCreate> for NewFamily {
             attributes,
             members: members.into_iter().map(NewMember::from).collect(),
         }
+    }
+}
+
+impl BeneficiaryCreate {
+    /// Refuses a family of nobody, or of more than fifty.
+    pub fn demand_members(&self, path: &str) -> Result<(), Error> {
+        if (1..=50).contains(&self.members.len()) {
+            return Ok(());
+        }
+        Err(Error::field(path, "length", "A family has 1 to 50 members."))
+    }
+
+    /// Its village.
+    pub fn region(&self) -> &RegionCode {
+        &self.region_code
+    }
+}
+
+/// A family as it was sent, with whole numbers and in the same shape: to be sealed, and never to be answered.
+pub struct Whole<'a>(pub &'a BeneficiaryCreate);
+
+impl Serialize for Whole<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let BeneficiaryCreate { id, region_code, address, kk_number, attributes, members } = self.0;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("id", id)?;
+        map.serialize_entry("region_code", region_code)?;
+        map.serialize_entry("address", address)?;
+        map.serialize_entry("kk_number", &kk_number.as_ref().map(KkNumber::expose))?;
+        map.serialize_entry("attributes", attributes)?;
+        map.serialize_entry("members", &members.iter().map(WholeMember).collect::<Vec<_>>())?;
+        map.end()
+    }
+}
+
+struct WholeMember<'a>(&'a MemberCreate);
+
+impl Serialize for WholeMember<'_> {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        let MemberCreate { id, name, relation, sex, birth_date, mother_name, marital_status, occupation, education, nik } = self.0;
+        let mut map = to.serialize_map(None)?;
+        map.serialize_entry("id", id)?;
+        map.serialize_entry("name", name)?;
+        map.serialize_entry("relation", relation)?;
+        map.serialize_entry("sex", sex)?;
+        map.serialize_entry("birth_date", birth_date)?;
+        map.serialize_entry("mother_name", mother_name)?;
+        map.serialize_entry("marital_status", marital_status)?;
+        map.serialize_entry("occupation", occupation)?;
+        map.serialize_entry("education", education)?;
+        map.serialize_entry("nik", &nik.as_ref().map(Nik::expose))?;
+        map.end()
     }
 }
 

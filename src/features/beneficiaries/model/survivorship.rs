@@ -56,6 +56,9 @@ fn rule(field: &str) -> Option<&'static SurvivorshipRule> {
 /// A source that people here are: entered or corrected by an officer.
 pub const OFFICER: &str = "officer";
 
+/// A source that somebody checked at the family's door, confirmed by village, subdistrict and regency.
+pub const VERIFIED: &str = "verified";
+
 /// Who stated something, and as of which day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {
@@ -77,6 +80,18 @@ impl Origin {
     /// An officer, today.
     pub fn officer(today: NaiveDate) -> Origin {
         Origin { source: OFFICER.into(), release_id: None, on: today }
+    }
+}
+
+impl Origin {
+    /// Found in the field on a day.
+    pub fn verified(on: NaiveDate) -> Origin {
+        Origin { source: VERIFIED.into(), release_id: None, on }
+    }
+
+    /// Whether it was found in the field: then what it states counts as its own even where it only confirms what was known.
+    pub fn is_verified(&self) -> bool {
+        self.source == VERIFIED
     }
 }
 

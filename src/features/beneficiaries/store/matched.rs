@@ -3,7 +3,7 @@
 
 use chrono::NaiveDate;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Binary, Date, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
@@ -12,7 +12,7 @@ use super::super::numbers::{kk_of, nik_of};
 use super::{Family, Member};
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
-use crate::platform::ids::RegionCode;
+use crate::platform::ids::{Level, RegionCode};
 use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
 use crate::schema::{beneficiaries, members};
@@ -118,6 +118,75 @@ pub async fn members_near(tx: &Tx, keys: &KeyRing, village: &RegionCode, of: &[U
 struct Named {
     #[diesel(sql_type = SqlUuid)]
     id: Uuid,
+}
+
+/// What may make somebody who is not on file one of those who are.
+#[derive(Debug, Default)]
+pub struct Like {
+    /// Index entries of NIKs: whoever has one is found, wherever they are.
+    pub niks: Vec<Vec<u8>>,
+    /// Index entries of a KK number, likewise.
+    pub cards: Vec<Vec<u8>>,
+    /// Birth dates with the first letter of the name in small letters: found in the regency.
+    pub born: Vec<(NaiveDate, String)>,
+}
+
+/// Everybody of a village, and whoever elsewhere may be one of those described. Looks beyond the scope, because nobody may be put on
+/// file twice: the caller tells nobody of people whom they may not see.
+pub async fn members_like(tx: &Tx, keys: &KeyRing, village: &RegionCode, like: &Like) -> Result<Vec<MatchedMember>> {
+    let (born, letters): (Vec<NaiveDate>, Vec<&str>) = like.born.iter().map(|(born, letter)| (*born, letter.as_str())).unzip();
+    let alike: Vec<Named> = diesel::sql_query(
+        "SELECT id FROM members WHERE nik_index = ANY($1)
+         UNION
+         SELECT near.id FROM unnest($2, $3) AS n (born, letter)
+          CROSS JOIN LATERAL (
+            SELECT id, beneficiary_id FROM members WHERE birth_date = n.born AND left(lower(name), 1) = n.letter OFFSET 0) near
+           JOIN beneficiaries b ON b.id = near.beneficiary_id
+          WHERE left(b.region_code, 5) = $4
+         UNION
+         SELECT m.id FROM beneficiaries b JOIN members m ON m.beneficiary_id = b.id WHERE b.region_code = $5
+         UNION
+         SELECT m.id FROM beneficiaries b JOIN members m ON m.beneficiary_id = b.id WHERE b.kk_index = ANY($6)",
+    )
+    .bind::<Array<Binary>, _>(&like.niks)
+    .bind::<Array<Date>, _>(born)
+    .bind::<Array<Text>, _>(letters)
+    .bind::<Text, _>(village.at(Level::Regency).as_str())
+    .bind::<Text, _>(village.as_str())
+    .bind::<Array<Binary>, _>(&like.cards)
+    .load(&mut tx.on())
+    .await?;
+    let alike: Vec<Uuid> = alike.into_iter().map(|row| row.id).collect();
+    let rows: Vec<(Member, Family)> = members::table
+        .inner_join(beneficiaries::table)
+        .filter(members::status.ne("merged"))
+        .filter(members::id.eq_any(alike))
+        .select((Member::as_select(), Family::as_select()))
+        .order(members::id)
+        .load(&mut tx.on())
+        .await?;
+    rows.into_iter().map(|row| opened(keys, row)).collect()
+}
+
+/// The family that has the KK number of these index entries, and its village, wherever it is.
+pub async fn card_holder(db: &impl Scoped, entries: &[Vec<u8>]) -> Result<Option<(Uuid, RegionCode)>> {
+    let found: Option<(Uuid, String)> = beneficiaries::table
+        .filter(beneficiaries::kk_index.eq_any(entries))
+        .select((beneficiaries::id, beneficiaries::region_code))
+        .first(&mut db.on())
+        .await
+        .optional()?;
+    Ok(found.map(|(id, region)| (id, RegionCode::stored(&region))))
+}
+
+/// The members who have one of the NIKs of these index entries, wherever they are.
+pub async fn nik_holders(db: &impl Scoped, entries: &[Vec<u8>]) -> Result<Vec<Uuid>> {
+    Ok(members::table
+        .filter(members::nik_index.eq_any(entries))
+        .filter(members::status.ne("merged"))
+        .select(members::id)
+        .load(&mut db.on())
+        .await?)
 }
 
 /// One member, and the names of the others in the family.

@@ -7,6 +7,7 @@ use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::super::model::MemberStatus;
 use super::{Family, Member, update, update_member};
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
@@ -103,4 +104,31 @@ pub async fn home_of(db: &impl Scoped, member: Uuid) -> Result<Option<Uuid>> {
         .first(&mut db.on())
         .await
         .optional()?)
+}
+
+/// A member as they stand now.
+#[derive(Debug, Clone, Copy)]
+pub struct Placed {
+    /// The member.
+    pub id: Uuid,
+    /// The family they are in.
+    pub family: Uuid,
+    /// Whether they head it.
+    pub heads: bool,
+    /// Whether they are still there.
+    pub status: MemberStatus,
+}
+
+/// These members of the scope, and everybody of these families, as they stand now.
+pub async fn placed(db: &impl Scoped, ids: &[Uuid], families: &[Uuid]) -> Result<Vec<Placed>> {
+    let rows: Vec<Member> = members::table
+        .inner_join(beneficiaries::table)
+        .filter(db.scope().within(beneficiaries::region_code))
+        .filter(members::id.eq_any(ids).or(members::beneficiary_id.eq_any(families)))
+        .select(Member::as_select())
+        .order(members::id)
+        .load(&mut db.on())
+        .await?;
+    let place = |row: Member| Placed { id: row.id, family: row.beneficiary_id, heads: row.is_present_head(), status: row.place().1 };
+    Ok(rows.into_iter().map(place).collect())
 }

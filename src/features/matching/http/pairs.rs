@@ -176,7 +176,7 @@ async fn fetch_pair(access: Access<MatchingRead>, Path(id): Path<Uuid>) -> Resul
 type Stored = (String, Vec<(String, String)>, f64);
 
 /// The terms of a stored pair, in words.
-pub(super) fn in_words(terms: &str) -> Result<Vec<MatchTermOut>> {
+pub fn in_words(terms: &str) -> Result<Vec<MatchTermOut>> {
     let stored: Vec<Stored> = serde_json::from_str(terms).context("terms of a pair")?;
     Ok(stored
         .into_iter()

@@ -28,7 +28,7 @@ pub fn operations(api: &mut Api) {
 
 /// A village's part of a campaign.
 #[derive(Debug, Serialize, ToSchema)]
-pub struct AssignmentOut {
+pub struct VillageAssignmentOut {
     /// Its id: that of the village's result, by which visits and proposals name it.
     pub village_result_id: Uuid,
     /// The village.
@@ -51,10 +51,10 @@ pub struct AssignmentOut {
     pub conflicts: i64,
 }
 
-impl From<(Assignment, String)> for AssignmentOut {
+impl From<(Assignment, String)> for VillageAssignmentOut {
     fn from((row, region_name): (Assignment, String)) -> Self {
         let Assignment { village_result_id, region_code, state, starts_on, finalise_by, assigned, visited, conflicts } = row;
-        AssignmentOut {
+        VillageAssignmentOut {
             village_result_id,
             region_code,
             region_name,
@@ -197,11 +197,11 @@ impl From<Packed> for PacketFamilyOut {
 ///
 /// One a village, those of your regions, in the order of their codes.
 #[utoipa::path(get, path = "/verification-campaigns/{id}/assignments")]
-async fn list(access: Access<CampaignsRead>, Path(id): Path<Uuid>, list: List<AssignmentFilter>) -> Result<Page<AssignmentOut>> {
+async fn list(access: Access<CampaignsRead>, Path(id): Path<Uuid>, list: List<AssignmentFilter>) -> Result<Page<VillageAssignmentOut>> {
     let db = access.read().await?;
     campaigns::find(&db, id).await?;
     let rows = assignments::list(&db, id, list.filter.region.as_ref(), list.after()?, list.fetch()).await?;
-    Ok(list.page(rows, |(row, _)| row.region_code.clone(), AssignmentOut::from))
+    Ok(list.page(rows, |(row, _)| row.region_code.clone(), VillageAssignmentOut::from))
 }
 
 /// Take a village's packet

@@ -227,7 +227,9 @@ async fn create(access: Access<CampaignsWrite>, Valid(body): Valid<CampaignCreat
     demand_agency(&tx, lead_agency_id).await?;
     match (release_id, target_list_id) {
         (Some(release), None) if campaigns::is_imported(&tx, release, &region_code).await? => {}
-        (Some(_), None) => return Err(Error::field("release_id", "not_imported", "Only a release whose families are on file can be checked.")),
+        (Some(_), None) => {
+            return Err(Error::field("release_id", "not_imported", "Only a release whose families are on file can be checked."));
+        }
         (None, Some(list)) if campaigns::is_in_force(&tx, list, &region_code).await? => {}
         (None, Some(_)) => return Err(Error::field("target_list_id", "not_in_force", "Only the target list in force can be checked.")),
         _ => return Err(Error::field("", "one_of", "Send exactly one of `release_id` and `target_list_id`.")),

@@ -4,6 +4,11 @@ mod assignments;
 mod campaigns;
 mod criteria;
 mod visits;
+mod objections;
+mod proposals;
+mod results;
+mod steps;
+mod verdicts;
 
 use crate::platform::api::Api;
 
@@ -13,4 +18,7 @@ pub fn operations(api: &mut Api) {
     campaigns::operations(api);
     assignments::operations(api);
     visits::operations(api);
+    results::operations(api);
+    proposals::operations(api);
+    objections::operations(api);
 }

@@ -282,11 +282,12 @@ struct VillageCount {
 /// way keeps what it has. Returns what changed and how many families were given out.
 pub async fn assign(tx: &mut Tx, campaign: &Campaign) -> Result<(Vec<Change>, i64)> {
     tx.scope().demand(&campaign.region())?;
-    let villages: Vec<VillageCount> =
-        diesel::sql_query(format!("{LISTED} SELECT region_code, count(*) AS families FROM listed GROUP BY region_code ORDER BY region_code"))
-            .bind::<SqlUuid, _>(campaign.id)
-            .load(&mut tx.on())
-            .await?;
+    let villages: Vec<VillageCount> = diesel::sql_query(format!(
+        "{LISTED} SELECT region_code, count(*) AS families FROM listed GROUP BY region_code ORDER BY region_code"
+    ))
+    .bind::<SqlUuid, _>(campaign.id)
+    .load(&mut tx.on())
+    .await?;
     let rows: Vec<_> = villages
         .iter()
         .map(|village| {

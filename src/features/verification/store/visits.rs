@@ -126,12 +126,8 @@ pub struct Wanted {
 
 /// A page in id order.
 pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit: i64) -> Result<Vec<Visit>> {
-    let mut query = visits::table
-        .select(Visit::as_select())
-        .filter(db.scope().within(visits::region_code))
-        .order(visits::id)
-        .limit(limit)
-        .into_boxed();
+    let mut query =
+        visits::table.select(Visit::as_select()).filter(db.scope().within(visits::region_code)).order(visits::id).limit(limit).into_boxed();
     if let Some(region) = &wanted.region {
         query = query.filter(under(visits::region_code, region));
     }

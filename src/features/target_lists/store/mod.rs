@@ -1,0 +1,15 @@
+//! SQL of target lists: the lists, how one is drawn, its entries, and what tells why.
+
+mod draw;
+mod entries;
+mod lists;
+mod steps;
+
+pub use draw::{digest, draw, sources, unknown_campaigns};
+pub use entries::{
+    Annexed, Differing, Entry, Summed, Tally, WantedEntries, annex, annexed, diff_counts, diff_entries, entries, moved, summary,
+};
+pub use lists::{
+    TargetList, Wanted, clear, find, find_drafting, find_readable, find_to_change, in_force, insert, is_job_over, list, next_number, update,
+};
+pub use steps::{Fact, explanation};
