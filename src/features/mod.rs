@@ -21,7 +21,7 @@ pub mod matching;
 pub mod action_plans;
 /// Aid planned for families, delivered or cancelled.
 pub mod interventions;
-/// Merges and splits of families.
+/// Merges and splits of families, births, deaths, changes of head; moves between villages.
 pub mod family_events;
 /// Photos and documents.
 pub mod attachments;
