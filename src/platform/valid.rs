@@ -127,8 +127,8 @@ fn valid<T: DeserializeOwned + Validate>(bytes: &[u8]) -> Result<T> {
 }
 
 /// One element of a body that is judged element by element, because one bad element must not cost the good ones.
-pub fn element<T: DeserializeOwned + Validate>(value: &serde_json::Value) -> Result<T> {
-    valid(&serde_json::to_vec(value).map_err(|cause| Error::Internal(cause.into()))?)
+pub fn element<T: DeserializeOwned + Validate>(value: &serde_json::value::RawValue) -> Result<T> {
+    valid(value.get().as_bytes())
 }
 
 pub(super) fn describe_refusals(to: &mut Description<'_>) {

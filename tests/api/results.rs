@@ -271,9 +271,14 @@ async fn a_village_result_goes_up_and_comes_back_and_every_hand_over_is_told() {
     let body = Some(signed(&minutes, 0).to_string().into_bytes());
     let stale = head.send(reqwest::Method::POST, &at, &[("if-match", &etag)], body).await;
     stale.refused(412, "version_stale");
+    // What residents were promised is not taken back by signing anew.
     head.post(&step("finalise"), signed(&minutes, 0)).await.expect(200);
     head.post(&step("withdraw"), word()).await.expect(200);
-    head.post(&step("finalise"), signed(&minutes, 0)).await.expect(200);
+    let again = head.post(&step("finalise"), signed(&minutes, 0)).await.expect(200);
+    assert_eq!(again.body["posted_until"], finalised.body["posted_until"]);
+    camat.post(&step("forward"), letter.clone()).await.refused(409, "posting_running");
+    let a_month_later = "UPDATE village_results SET posted_from = posted_from - 30, posted_until = posted_until - 30 WHERE id = $1";
+    world.sql().await.execute(a_month_later, &[&result.parse::<Uuid>().unwrap()]).await.unwrap();
     camat.post(&step("forward"), letter.clone()).await.expect(200);
     head.post(&step("withdraw"), word()).await.refused(409, "step_not_allowed");
     camat.post(&step("recall"), word()).await.expect(200);

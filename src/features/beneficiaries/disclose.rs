@@ -52,6 +52,8 @@ pub async fn disclose(tx: &Tx, keys: &KeyRing, id: Uuid, purpose: &str, kk: bool
 /// Full numbers of a family's card and of its present head, each with its mask.
 #[derive(Default)]
 pub struct HeadNumbers {
+    /// The present head's name.
+    pub head_name: Option<String>,
     /// The KK number.
     pub kk: Option<(Zeroizing<String>, String)>,
     /// The head's NIK.
@@ -69,12 +71,12 @@ pub async fn head_numbers(db: &impl Scoped, keys: &KeyRing, ids: &[Uuid]) -> Res
         Ok(Some((Zeroizing::new(digits.to_owned()), mask)))
     };
     for row in store::sealed_numbers(db, ids).await? {
-        let store::SealedNumbers { id, kk_sealed, kk_mask, head_id, nik_sealed, nik_mask } = row;
+        let store::SealedNumbers { id, kk_sealed, kk_mask, head_id, head_name, nik_sealed, nik_mask } = row;
         let nik = match head_id {
             Some(head) => open(NIK_COLUMN, head, nik_sealed, nik_mask)?,
             None => None,
         };
-        numbers.insert(id, HeadNumbers { kk: open(KK_COLUMN, id, kk_sealed, kk_mask)?, nik });
+        numbers.insert(id, HeadNumbers { head_name, kk: open(KK_COLUMN, id, kk_sealed, kk_mask)?, nik });
     }
     Ok(numbers)
 }

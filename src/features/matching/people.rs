@@ -299,7 +299,7 @@ type Pages = Arc<Mutex<mpsc::Receiver<(usize, Vec<SealedPeople>)>>>;
 /// Takes pages in until there are no more, or one does not open.
 fn take_in<'a>(layout: &'a Layout, dataset: Uuid, keys: &KeyRing, pages: &Pages) -> Result<Intake<'a>> {
     let mut intake = Intake::new(layout, key(dataset, ""));
-    let mut reader = PeopleReader::new();
+    let mut reader = PeopleReader::default();
     let closed = || anyhow::anyhow!("a thread that took people in panicked");
     loop {
         let next = pages.lock().map_err(|_| closed())?.blocking_recv();

@@ -105,7 +105,8 @@ fn number(mask: Option<String>, full: Option<(&Zeroizing<String>, String)>) -> S
 fn line(at: usize, row: Annexed, numbers: &HashMap<Uuid, HeadNumbers>, sight: &Sight) -> Row {
     let Annexed { beneficiary_id, region_code, village, subdistrict, change, decile, head_name, head_nik_mask, kk_mask, address, people } =
         row;
-    let known = numbers.get(&beneficiary_id);
+    // A mask leaves eight digits open, and a father's and his son's may look alike: the number goes with the name that was decreed.
+    let known = numbers.get(&beneficiary_id).filter(|known| known.head_name == head_name);
     let of = |number: &Option<(Zeroizing<String>, String)>| number.as_ref().map(|(full, mask)| (full.clone(), mask.clone()));
     let nik = known.and_then(|known| of(&known.nik));
     let kk = known.and_then(|known| of(&known.kk));

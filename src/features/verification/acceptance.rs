@@ -5,7 +5,7 @@
 //! that is refused because another family still has it is tried again at the end, because that family may give it up in the same
 //! acceptance. A family or member that was merged since is followed to the record that is kept.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{NaiveDate, TimeDelta};
 use serde::{Deserialize, Serialize};
@@ -59,9 +59,18 @@ fn word(refusal: &Error) -> String {
 enum Piece {
     Card(KkNumber),
     Attributes(AttributesUpdate),
-    Identity { member: Uuid, patch: Correction },
-    Became { member: Uuid, status: MemberStatus, heir: Option<Uuid> },
+    Identity {
+        member: Uuid,
+        patch: Correction,
+    },
+    Became {
+        member: Uuid,
+        status: MemberStatus,
+        heir: Option<Uuid>,
+    },
     Ended(InactiveReason),
+    /// A former visit ended the family; this one found it.
+    Found,
 }
 
 impl Piece {
@@ -71,7 +80,7 @@ impl Piece {
             Piece::Attributes(_) => "attributes",
             Piece::Identity { .. } => "identity",
             Piece::Became { .. } => "status",
-            Piece::Ended(_) => "presence",
+            Piece::Ended(_) | Piece::Found => "presence",
         }
     }
 
@@ -89,6 +98,10 @@ struct Known {
     families: HashMap<Uuid, Uuid>,
     members: HashMap<Uuid, Uuid>,
     placed: Vec<Placed>,
+    /// Where families live now.
+    homes: HashMap<Uuid, String>,
+    /// Families that a former visit of this village ended, and that nobody served again since.
+    ended: HashSet<Uuid>,
 }
 
 impl Known {
@@ -100,7 +113,9 @@ impl Known {
         let ids: Vec<Uuid> = named.iter().map(|id| members.get(id).copied().unwrap_or(*id)).collect();
         let families: Vec<Uuid> = families.iter().map(|id| leads.get(id).copied().unwrap_or(*id)).collect();
         let placed = beneficiaries::placed(tx, &ids, &families).await?;
-        Ok(Known { families: leads, members, placed })
+        let homes = result::homes(tx, &families).await?;
+        let ended = result::ended(tx, &families).await?;
+        Ok(Known { families: leads, members, placed, homes, ended })
     }
 
     fn family(&self, id: Uuid) -> Uuid {
@@ -169,7 +184,20 @@ impl Brought {
                 Err(_) => brought.unread.push(not_applied(visit.id, family, None, "attributes", Code::Invalid.name().into())),
             }
         }
-        brought.people(Presence::parse(&visit.presence), people, known);
+        // What became of a record that was merged since, or moved away, was said of the record and not of the family that is kept, or of
+        // the village's family and not of the other one's: somebody has to look.
+        let code = if family != visit.beneficiary_id {
+            Some(Code::RecordMerged)
+        } else {
+            known.homes.get(&family).is_some_and(|home| *home != visit.region_code).then_some(Code::MemberElsewhere)
+        };
+        match code {
+            None => brought.people(Presence::parse(&visit.presence), people, known),
+            Some(code) if visit.presence != Presence::Found.name() || !people.is_empty() => {
+                brought.unread.push(not_applied(visit.id, family, None, "presence", code.name().into()));
+            }
+            Some(_) => {}
+        }
         brought
     }
 
@@ -184,7 +212,11 @@ impl Brought {
                 WhatBecame::Deceased => MemberStatus::Deceased,
                 WhatBecame::MovedOut => MemberStatus::MovedOut,
             };
-            if place.is_none_or(|place| place.status != status) {
+            // Whoever died or left on file since is not brought back by an older visit that still met them.
+            let brings_back = status == MemberStatus::Present && place.is_some_and(|place| place.status != MemberStatus::Present);
+            if brings_back {
+                self.unread.push(not_applied(self.visit, self.family, Some(member), "status", Code::StepNotAllowed.name().into()));
+            } else if place.is_none_or(|place| place.status != status) {
                 became.push((place.is_some_and(|place| place.heads), member, status, new_head_id.map(|id| known.member(id))));
             }
         }
@@ -200,6 +232,7 @@ impl Brought {
         match presence {
             Some(Presence::Deceased) => self.pieces.push(Piece::Ended(InactiveReason::Deceased)),
             Some(Presence::MovedOut) => self.pieces.push(Piece::Ended(InactiveReason::MovedOut)),
+            Some(Presence::Found | Presence::MovedWithin) => self.pieces.push(Piece::Found),
             _ => {}
         }
     }
@@ -236,6 +269,12 @@ async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece
                 return Ok(Vec::new());
             }
             beneficiaries::turn(tx, family, Some(*reason), None).await
+        }
+        Piece::Found => {
+            if known.ended.contains(&family) {
+                return beneficiaries::turn(tx, family, None, None).await;
+            }
+            Ok(Vec::new())
         }
     }
 }

@@ -23,7 +23,7 @@ use crate::features::beneficiaries::{
     sex_name,
 };
 use crate::features::matching::{self, Resembled};
-use crate::platform::changes::Change;
+use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
 use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
@@ -415,8 +415,19 @@ pub async fn propose(tx: &mut Tx, keys: &KeyRing, row: &VillageResult, entry: En
         updated_at: now,
     };
     let new = proposal::insert(tx, &new).await?;
-    let change = Change::created(&new);
-    Ok((new, vec![change]))
+    let mut changes = vec![Change::created(&new)];
+    changes.extend(look_at_known(tx, row, known).await?);
+    Ok((new, changes))
+}
+
+/// A family that was proposed and is on file already, in this very village, is given to the village to visit: that it was missing from
+/// the release must not keep it off the list.
+pub async fn look_at_known(tx: &mut Tx, row: &VillageResult, known: Option<Uuid>) -> Result<Option<Change>> {
+    let Some(family) = known else { return Ok(None) };
+    if !proposal::assign_known(tx, row, family).await? {
+        return Ok(None);
+    }
+    Ok(Some(Change::new(VillageResult::RESOURCE, row.id, row.village(), "family_assigned").with("beneficiary_id", json!(family))))
 }
 
 /// The candidates of a stored proposal.

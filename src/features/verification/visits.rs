@@ -6,6 +6,7 @@
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, Utc};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -300,11 +301,10 @@ pub async fn settle(tx: &mut Tx, id: Uuid, expected: IfGiven, stands: bool, reas
         return Err(Code::StepNotAllowed.into());
     }
     let mut changes = Vec::new();
-    if stands {
-        if let Some(before) = visits::standing(tx, part.id, &[old.beneficiary_id]).await?.remove(&old.beneficiary_id) {
-            visits::turn(tx, &[before.id], VisitState::SetAside).await?;
-            changes.push(Change::turned("set_aside", &before, &turned(&before, VisitState::SetAside)).because(Some(reason.clone())));
-        }
+    let counts = if stands { visits::standing(tx, part.id, &[old.beneficiary_id]).await?.remove(&old.beneficiary_id) } else { None };
+    if let Some(before) = counts {
+        visits::turn(tx, &[before.id], VisitState::SetAside).await?;
+        changes.push(Change::turned("set_aside", &before, &turned(&before, VisitState::SetAside)).because(Some(reason.clone())));
     }
     let state = if stands { VisitState::Standing } else { VisitState::SetAside };
     visits::turn(tx, &[id], state).await?;
@@ -325,6 +325,8 @@ pub async fn contradictions(db: &impl Scoped, keys: &KeyRing, visit: &Visit) -> 
 }
 
 /// The content of a visit in one order of fields, however the phone ordered them.
-pub fn content_of(value: &Value) -> Result<Vec<u8>> {
-    Ok(serde_json::to_vec(value).map_err(anyhow::Error::new)?)
+pub fn content_of(text: &RawValue) -> Result<Vec<u8>> {
+    // A map of serde_json keeps its names in order.
+    let value: Value = serde_json::from_str(text.get()).map_err(anyhow::Error::new)?;
+    Ok(serde_json::to_vec(&value).map_err(anyhow::Error::new)?)
 }

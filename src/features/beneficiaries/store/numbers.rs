@@ -19,6 +19,8 @@ pub struct SealedNumbers {
     pub kk_mask: Option<String>,
     /// Its head.
     pub head_id: Option<Uuid>,
+    /// The head's name.
+    pub head_name: Option<String>,
     /// The head's NIK.
     pub nik_sealed: Option<Vec<u8>>,
     /// The same masked.
@@ -37,6 +39,7 @@ pub async fn sealed_numbers(db: &impl Scoped, ids: &[Uuid]) -> Result<Vec<Sealed
             beneficiaries::kk_sealed,
             beneficiaries::kk_mask,
             members::id.nullable(),
+            members::name.nullable(),
             members::nik_sealed.nullable(),
             members::nik_mask.nullable(),
         ))

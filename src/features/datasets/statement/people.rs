@@ -139,12 +139,14 @@ pub struct PeopleReader {
     text: Zeroizing<Vec<u8>>,
 }
 
-impl PeopleReader {
-    /// One for many statements, and for one thread.
-    pub fn new() -> PeopleReader {
+/// One for many statements, and for one thread.
+impl Default for PeopleReader {
+    fn default() -> Self {
         PeopleReader { stream: Decompress::new(false), text: Zeroizing::new(Vec::with_capacity(4_096)) }
     }
+}
 
+impl PeopleReader {
     /// Hands over the people of a statement, in its order.
     pub fn read(&mut self, keys: &KeyRing, row: &SealedPeople, mut take: impl FnMut(&PersonRead<'_>)) -> Result<()> {
         self.stream.reset(false);

@@ -12,6 +12,7 @@ use super::super::jobs::{KIND, UNIT};
 use super::super::model::{ListState, Step, TargetListRules};
 use super::super::store::{self, TargetList, Wanted};
 use crate::features::attachments;
+use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Accepted, Found, Page, Resource};
@@ -176,8 +177,8 @@ pub struct TargetListRedraft {
 #[derive(Debug, Deserialize, Validate, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetListReturn {
-    /// What to mend.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    /// What to mend; read by many and kept for ever, so without NIK or KK numbers and without names of families.
+    #[validate(length(min = 1, max = 1000), custom(function = unnumbered))]
     #[schema(min_length = 1, max_length = 1000)]
     note: String,
 }
@@ -318,10 +319,11 @@ fn stepped(old: &TargetList, step: Step) -> Result<TargetList> {
     Ok(new)
 }
 
-/// Refuses a list that was drawn from other village results than are accepted now.
+/// Refuses a list that was drawn from other village results than are accepted now, or on which somebody stands who was merged, is
+/// served no more or left the regency since.
 async fn demand_current(tx: &Tx, list: &TargetList) -> Result<()> {
     let now = store::sources(tx, &list.region_code, &list.drawn_by()?).await?;
-    if list.sources.as_ref() == Some(&now) { Ok(()) } else { Err(Code::ListOutdated.into()) }
+    if list.sources.as_ref() != Some(&now) || store::has_lost(tx, list).await? { Err(Code::ListOutdated.into()) } else { Ok(()) }
 }
 
 async fn store_step(mut tx: Tx, old: TargetList, new: TargetList, action: &'static str) -> Result<Found<TargetListOut>> {

@@ -16,7 +16,7 @@ use crate::platform::db::{Scoped, Tx};
 use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::RegionCode;
-use crate::schema::{jobs, target_list_entries, target_lists};
+use crate::schema::{beneficiaries, jobs, target_list_entries, target_lists};
 
 /// A row.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
@@ -261,4 +261,19 @@ pub async fn is_job_over(tx: &Tx, job: Option<Uuid>) -> Result<bool> {
     let state: String =
         jobs::table.filter(tx.scope().within(jobs::region_code)).filter(jobs::id.eq(job)).select(jobs::state).first(&mut tx.on()).await?;
     Ok(!matches!(state.as_str(), "queued" | "running"))
+}
+
+/// Whether somebody on a list was merged, is served no more or lives in another regency by now.
+pub async fn has_lost(tx: &Tx, list: &TargetList) -> Result<bool> {
+    let lost = target_list_entries::table
+        .inner_join(beneficiaries::table)
+        .filter(target_list_entries::target_list_id.eq(list.id))
+        .filter(target_list_entries::included)
+        .filter(
+            beneficiaries::status
+                .ne("active")
+                .or(beneficiaries::merged_into.is_not_null())
+                .or(diesel::dsl::not(under(beneficiaries::region_code, &list.region()))),
+        );
+    Ok(diesel::select(diesel::dsl::exists(lost)).get_result(&mut tx.on()).await?)
 }

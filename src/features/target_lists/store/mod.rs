@@ -12,6 +12,7 @@ pub use entries::{
     Annexed, Differing, Entry, Summed, Tally, WantedEntries, annex, annexed, diff_counts, diff_entries, entries, moved, summary,
 };
 pub use lists::{
-    TargetList, Wanted, clear, find, find_drafting, find_readable, find_to_change, in_force, insert, is_job_over, list, next_number, update,
+    TargetList, Wanted, clear, find, find_drafting, find_readable, find_to_change, has_lost, in_force, insert, is_job_over, list,
+    next_number, update,
 };
 pub use steps::{Fact, explanation};

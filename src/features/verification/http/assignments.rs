@@ -103,6 +103,9 @@ pub struct PacketOut {
 pub struct PacketFamilyOut {
     /// Its id.
     pub beneficiary_id: Uuid,
+    /// It lives in another village by now, whose business it is: nothing else is told of it. Visit it as `moved_within` or `moved_out`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub moved_away: bool,
     /// Address below the village.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -182,6 +185,7 @@ impl From<Packed> for PacketFamilyOut {
     fn from((family, decile, people, visit): Packed) -> Self {
         PacketFamilyOut {
             beneficiary_id: family.id,
+            moved_away: false,
             address: family.address,
             kk_number: family.kk_mask,
             decile,
@@ -191,6 +195,17 @@ impl From<Packed> for PacketFamilyOut {
             standing_visit: visit.map(PacketVisitOut::from),
         }
     }
+}
+
+/// A family as the village that checks it may see it.
+fn seen_from(village: &RegionCode, packed: Packed) -> PacketFamilyOut {
+    if packed.0.region_code == village.as_str() {
+        return packed.into();
+    }
+    let (beneficiary_id, standing_visit) = (packed.0.id, packed.3.map(PacketVisitOut::from));
+    let nothing = (None, None, None, Value::Object(serde_json::Map::new()), Vec::new(), Vec::new());
+    let (address, kk_number, decile, attributes, needs, members) = nothing;
+    PacketFamilyOut { beneficiary_id, moved_away: true, address, kk_number, decile, attributes, needs, members, standing_visit }
 }
 
 /// List a campaign's assignments
@@ -213,7 +228,8 @@ async fn packet(access: Access<PacketsTake>, Path(id): Path<Uuid>) -> Result<Has
     let db = access.read_apart().await?;
     let part = assignments::find(&db, id).await?;
     let set = criteria::find(&db, part.criteria_set_id).await?;
-    let families: Vec<PacketFamilyOut> = assignments::packet(&db, id).await?.into_iter().map(PacketFamilyOut::from).collect();
+    let families: Vec<PacketFamilyOut> =
+        assignments::packet(&db, id).await?.into_iter().map(|packed| seen_from(&part.region, packed)).collect();
     access.record_in(part.region.clone(), "village-results", Some(id), "packet", families.len(), None)?;
     Ok(Hashed(PacketOut {
         village_result_id: part.id,

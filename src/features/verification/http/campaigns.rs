@@ -350,12 +350,19 @@ async fn begin(mut tx: Tx, action: &'static str, old: Campaign, mut new: Campaig
 
 /// Close a campaign
 ///
-/// No more visits, proposals or village results; what was accepted stays.
+/// No more visits or proposals, and nothing goes back to a village; what was accepted stays. Refused with `step_not_allowed` while
+/// results are on their way: accept them or send them back first.
 #[utoipa::path(post, path = "/verification-campaigns/{id}/close")]
 async fn close(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, read: IfGiven) -> Result<Found<CampaignOut>> {
     let mut tx = access.write().await?;
     let old = campaigns::find_to_change(&tx, id, read).await?;
     let state = old.standing()?.closed().ok_or(Code::StepNotAllowed)?;
+    let waiting = campaigns::on_their_way(&tx, id).await?;
+    if waiting > 0 {
+        let told =
+            format!("{waiting} village results are finalised or forwarded and wait: accept them or send them back before you close.");
+        return Err(Error::RefusedBecause(Code::StepNotAllowed, told));
+    }
     let new = Campaign { state: state.name().into(), closed_at: Some(Utc::now()), ..old.clone() };
     let new = campaigns::update(&mut tx, &new).await?;
     let out = told(&tx, new.clone()).await?;

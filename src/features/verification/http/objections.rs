@@ -20,7 +20,7 @@ use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
-use crate::platform::policy::{ObjectionsDecide, ObjectionsFile, VerificationRead};
+use crate::platform::policy::{ObjectionsDecide, ObjectionsFile, ObjectionsWithdraw, VerificationRead};
 use crate::platform::valid::{Valid, printable};
 
 /// Mounts the objections.
@@ -355,16 +355,22 @@ pub struct ObjectionWithdraw {
 
 /// Withdraw an objection
 ///
-/// For whoever filed it, before it is decided.
+/// For whoever filed it, or for the regency, before it is decided; an objection that somebody else filed is not there for you to
+/// take back: 404.
 #[utoipa::path(post, path = "/objections/{id}/withdraw")]
 async fn withdraw(
-    access: Access<ObjectionsFile>,
+    access: Access<ObjectionsWithdraw>,
     Path(id): Path<Uuid>,
     read: IfGiven,
     Valid(body): Valid<ObjectionWithdraw>,
 ) -> Result<Found<ObjectionOut>> {
     let mut tx = access.write().await?;
     let old = objection::find_to_change(&tx, id, read).await?;
+    // Nobody takes back what somebody else filed, least of all the village whose result it is about; the regency may.
+    let regency = access.scope_of::<ObjectionsDecide>().covers(&old.region());
+    if old.filed_by != access.actor().id && !regency {
+        return Err(Code::NotFound.into());
+    }
     if old.state != ObjectionState::Filed.name() {
         return Err(Code::StepNotAllowed.into());
     }

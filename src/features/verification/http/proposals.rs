@@ -275,7 +275,8 @@ pub struct ProposalCreate {
 ///
 /// One that is not on the list. It is compared at once: by KK number and NIK with everybody on file in the country, by name, birth
 /// date and all else with the people of the regency, and with other open proposals. A family that certainly stands on file becomes
-/// `on_file`. One that resembles somebody stays `open` with `needs_review`. Of people outside your regions no more is told than where
+/// `on_file`. One that resembles somebody stays `open` with `needs_review`. A family on file that lives in
+/// this very village and is in nobody's hands yet is given to the village to visit. Of people outside your regions no more is told than where
 /// they are. The same proposal under the same id gets its answer again; another one under that id `id_taken`.
 #[utoipa::path(post, path = "/proposals")]
 async fn create(access: Access<ProposalsWrite>, Valid(body): Valid<ProposalCreate>) -> Result<Created<ProposalOut>> {
@@ -389,7 +390,11 @@ async fn review(
     }
     let new = proposals::reviewed(&tx, &access.platform().keys, &old, judged, (access.actor().id, reason.clone())).await?;
     let new = proposal::update(&mut tx, &new).await?;
-    tx.commit([Change::turned("reviewed", &old, &new).because(Some(reason))]).await?;
+    let mut changes = vec![Change::turned("reviewed", &old, &new).because(Some(reason))];
+    if village.standing()?.is_open() && new.state == ProposalState::OnFile.name() {
+        changes.extend(proposals::look_at_known(&mut tx, &village, new.beneficiary_id).await?);
+    }
+    tx.commit_all(changes).await?;
     Ok(Found(seen(&access, new)?))
 }
 

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use validator::Validate;
 
-use super::super::acceptance;
+use super::super::acceptance::{self, NotApplied};
 use super::super::model::{MeetingKind, ResultStep, posted_until};
 use super::super::store::{VillageResult, objection, result};
 use super::results::{VillageResultOut, shown};
@@ -214,7 +214,13 @@ async fn finalise(
     new.meeting_chair = chair;
     new.minutes_id = Some(minutes_id);
     new.attendance_id = attendance_id;
-    (new.posted_from, new.posted_until) = posting.unzip();
+    // Signed anew, it stays posted as long as it was before: what residents were promised is not taken back.
+    let promised = old.posted_until.filter(|until| *until >= Utc::now().date_naive());
+    (new.posted_from, new.posted_until) = match (posting, promised) {
+        (Some((from, until)), Some(promised)) => (Some(old.posted_from.unwrap_or(from).min(from)), Some(until.max(promised))),
+        (None, Some(promised)) => (old.posted_from, Some(promised)),
+        (posting, None) => posting.unzip(),
+    };
     store_step(tx, old, new, "finalised").await
 }
 
@@ -350,7 +356,12 @@ async fn accept(
         return Err(Error::RefusedBecause(Code::ObjectionsOpen, told));
     }
     let (not_applied, carried) = acceptance::carry(&mut tx, &access.platform().keys, &old).await?;
-    new.not_applied = serde_json::to_value(not_applied).context("what was not applied")?;
+    // What a former acceptance could not carry over is still to be seen to, as long as the visit stands that said it.
+    let mut left: Vec<NotApplied> = serde_json::from_value(old.not_applied.clone()).context("what was not applied before")?;
+    let standing = result::standing_ids(&tx, id).await?;
+    left.retain(|one| one.visit_id.is_some_and(|visit| standing.contains(&visit)));
+    left.extend(not_applied);
+    new.not_applied = serde_json::to_value(left).context("what was not applied")?;
     let new = result::update(&mut tx, &new).await?;
     let out = shown(&tx, id).await?;
     let mut changes = vec![Change::turned("accepted", &old, &new).because(new.note.clone())];

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use serde_json::value::RawValue;
 use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
@@ -139,7 +140,13 @@ pub struct VisitCreate {
     attachment_ids: Vec<Uuid>,
 }
 
-fn sent(value: &Value) -> std::result::Result<Sent, Vec<FieldError>> {
+/// Of a visit that may be wrong in everything else: which it is.
+#[derive(Deserialize)]
+struct Named {
+    id: Option<Uuid>,
+}
+
+fn sent(value: &RawValue) -> std::result::Result<Sent, Vec<FieldError>> {
     let faults = |error: Error| match error {
         Error::Invalid(errors) => errors,
         other => vec![FieldError::new("", other.code().name(), other.code().detail())],
@@ -191,7 +198,8 @@ pub struct VisitBatch {
     sent_at: DateTime<Utc>,
     /// At most 2,500, in the order in which they were made. Each is judged by itself: a bad one does not cost the good ones.
     #[schema(value_type = Vec<VisitCreate>, min_items = 1, max_items = 2500)]
-    visits: Vec<Value>,
+    // As text until each is judged: as values eight MiB of braces would take a hundred times as much memory.
+    visits: Vec<Box<RawValue>>,
 }
 
 /// What became of a visit.
@@ -425,9 +433,8 @@ async fn send(access: Access<VisitsWrite>, Large(body): Large<VisitBatch>) -> Re
     }
     let skew = (sent_at - Utc::now()).num_seconds();
     let skew = i32::try_from(skew).unwrap_or(if skew < 0 { i32::MIN } else { i32::MAX });
-    let ids: Vec<Option<Uuid>> =
-        visits.iter().map(|visit| visit.get("id").and_then(Value::as_str).and_then(|id| Uuid::parse_str(id).ok())).collect();
-    let batch = visits.iter().map(sent).collect();
+    let ids: Vec<Option<Uuid>> = visits.iter().map(|visit| serde_json::from_str(visit.get()).ok().and_then(|Named { id }| id)).collect();
+    let batch = visits.iter().map(|visit| sent(visit)).collect();
     let mut tx = access.write().await?;
     let (placed, changes) = take(&mut tx, &access.platform().keys, village_result_id, skew, batch).await?;
     if !changes.is_empty() {

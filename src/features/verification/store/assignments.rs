@@ -145,6 +145,8 @@ pub async fn find_to_work(tx: &Tx, id: Uuid) -> Result<Part> {
 pub struct PacketFamily {
     /// Record id.
     pub id: Uuid,
+    /// Where it lives now.
+    pub region_code: String,
     /// Address below the village.
     pub address: Option<String>,
     /// KK number, masked.

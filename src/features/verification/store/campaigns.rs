@@ -305,6 +305,15 @@ pub async fn assign(tx: &mut Tx, campaign: &Campaign) -> Result<(Vec<Change>, i6
         .returning((village_results::id, village_results::region_code))
         .get_results(&mut tx.on())
         .await?;
+    // Whoever finalises holds the row: a family does not slip into a result that is on its way.
+    let _: Vec<Uuid> = village_results::table
+        .filter(village_results::campaign_id.eq(campaign.id))
+        .filter(village_results::state.eq_any(["open", "returned"]))
+        .order(village_results::id)
+        .select(village_results::id)
+        .for_no_key_update()
+        .load(&mut tx.on())
+        .await?;
     let families = diesel::sql_query(format!(
         "{LISTED} INSERT INTO assigned_families (village_result_id, beneficiary_id, campaign_id, region_code)
          SELECT v.id, l.id, $1, l.region_code FROM listed l
@@ -322,4 +331,15 @@ pub async fn assign(tx: &mut Tx, campaign: &Campaign) -> Result<(Vec<Change>, i6
             .with("families", serde_json::json!(families))
     });
     Ok((told.collect(), i64::try_from(families).unwrap_or(i64::MAX)))
+}
+
+/// How many results of a campaign are on their way from a village to the regency.
+pub async fn on_their_way(tx: &Tx, campaign: Uuid) -> Result<i64> {
+    Ok(village_results::table
+        .filter(tx.scope().within(village_results::region_code))
+        .filter(village_results::campaign_id.eq(campaign))
+        .filter(village_results::state.eq_any(["finalised", "forwarded"]))
+        .count()
+        .get_result(&mut tx.on())
+        .await?)
 }

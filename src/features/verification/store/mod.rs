@@ -21,13 +21,15 @@ pub mod objection {
 }
 pub mod proposal {
     //! Families that are not on the list.
-    pub use super::proposals::{Wanted, criteria_codes, find, find_to_change, hold, insert, known, list, of_result, rivals, update};
+    pub use super::proposals::{
+        Wanted, assign_known, criteria_codes, find, find_to_change, hold, insert, known, list, of_result, rivals, update,
+    };
 }
 pub mod result {
     //! Village results.
     pub use super::results::{
-        Carried, CarriedVisit, Wanted, carried, demand_campaign_open, find, find_open_to_change, find_to_change, is_assigned, is_proposed,
-        list, open_work, progress, stale_verdicts, standing, touch, update,
+        Carried, CarriedVisit, Wanted, carried, demand_campaign_open, ended, find, find_open_to_change, find_to_change, homes, is_assigned,
+        is_proposed, list, open_work, progress, stale_verdicts, standing, standing_ids, touch, update,
     };
 }
 pub mod verdict {

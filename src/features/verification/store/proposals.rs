@@ -12,6 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::VillageResult;
 use crate::platform::access::under;
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
@@ -267,4 +268,23 @@ pub async fn of_result(tx: &Tx, result: Uuid) -> Result<Vec<(Proposal, Option<bo
             (row, verdict)
         })
         .collect())
+}
+
+/// Gives a family on file to its village to visit, where it is served, lives there and was given to nobody in this campaign. Says
+/// whether it was. The result is locked.
+pub async fn assign_known(tx: &mut Tx, row: &VillageResult, family: Uuid) -> Result<bool> {
+    tx.scope().demand(&row.village())?;
+    let given = diesel::sql_query(
+        "INSERT INTO assigned_families (village_result_id, beneficiary_id, campaign_id, region_code)
+         SELECT $1, id, $2, region_code FROM beneficiaries
+          WHERE id = $3 AND region_code = $4 AND status = 'active' AND merged_into IS NULL
+         ON CONFLICT DO NOTHING",
+    )
+    .bind::<diesel::sql_types::Uuid, _>(row.id)
+    .bind::<diesel::sql_types::Uuid, _>(row.campaign_id)
+    .bind::<diesel::sql_types::Uuid, _>(family)
+    .bind::<diesel::sql_types::Text, _>(&row.region_code)
+    .execute(&mut tx.on())
+    .await?;
+    Ok(given == 1)
 }

@@ -1,6 +1,6 @@
 //! SQL of village results: where a village stands, what is still to be done there, and what its visits bring.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, NaiveDate, Utc};
 use diesel::pg::Pg;
@@ -20,7 +20,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::fixed::fixed;
 use crate::platform::ids::RegionCode;
 use crate::schema::{
-    assigned_families, campaign_subdistricts, meeting_verdicts, proposals, verification_campaigns, village_results, visits,
+    assigned_families, beneficiaries, campaign_subdistricts, meeting_verdicts, proposals, verification_campaigns, village_results, visits,
 };
 
 diesel::table! {
@@ -348,7 +348,9 @@ pub async fn stale_verdicts(tx: &Tx, id: Uuid) -> Result<i64> {
         )
         .filter(tx.scope().within(meeting_verdicts::region_code))
         .filter(meeting_verdicts::village_result_id.eq(id))
-        .filter(visits::created_at.gt(meeting_verdicts::updated_at))
+        // Of whom nobody found, the meeting has nothing to say; one that was settled to stand counts from then on.
+        .filter(visits::presence.eq("found"))
+        .filter(visits::updated_at.gt(meeting_verdicts::updated_at))
         .filter(visits::eligibility.ne(meeting_verdicts::eligibility))
         .count()
         .get_result(&mut tx.on())
@@ -363,6 +365,8 @@ pub struct CarriedVisit {
     pub id: Uuid,
     /// The family.
     pub beneficiary_id: Uuid,
+    /// The village.
+    pub region_code: String,
     /// What became of the family.
     pub presence: String,
     /// When, by the phone's clock.
@@ -377,6 +381,46 @@ pub struct CarriedVisit {
     pub people: Value,
     /// Corrected identifiers.
     pub corrections_sealed: Option<Vec<u8>>,
+}
+
+/// The ids of the visits that stand.
+pub async fn standing_ids(tx: &Tx, id: Uuid) -> Result<HashSet<Uuid>> {
+    let rows: Vec<Uuid> = visits::table
+        .filter(tx.scope().within(visits::region_code))
+        .filter(visits::village_result_id.eq(id))
+        .filter(visits::state.eq("standing"))
+        .select(visits::id)
+        .load(&mut tx.on())
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Where families live now. They were assigned to the result that the caller has found in its scope.
+pub async fn homes(tx: &Tx, families: &[Uuid]) -> Result<HashMap<Uuid, String>> {
+    let rows: Vec<(Uuid, String)> = beneficiaries::table
+        .filter(beneficiaries::id.eq_any(families))
+        .select((beneficiaries::id, beneficiaries::region_code))
+        .load(&mut tx.on())
+        .await?;
+    Ok(rows.into_iter().collect())
+}
+
+/// Those of these families that are inactive for a reason that a visit gave before.
+pub async fn ended(tx: &Tx, families: &[Uuid]) -> Result<HashSet<Uuid>> {
+    let said = visits::table
+        .filter(visits::beneficiary_id.eq_any(families))
+        .filter(visits::carried_at.is_not_null())
+        .filter(visits::presence.eq_any(["deceased", "moved_out"]))
+        .select(visits::beneficiary_id);
+    let rows: Vec<Uuid> = beneficiaries::table
+        .filter(beneficiaries::id.eq_any(said))
+        .filter(beneficiaries::status.eq("inactive"))
+        .filter(beneficiaries::inactive_reason.eq_any(["deceased", "moved_out"]))
+        .filter(beneficiaries::merged_into.is_null())
+        .select(beneficiaries::id)
+        .load(&mut tx.on())
+        .await?;
+    Ok(rows.into_iter().collect())
 }
 
 /// The visits that stand and were not carried over yet, in the order of their families, which is that of all locks.
