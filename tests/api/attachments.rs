@@ -275,10 +275,10 @@ async fn the_region_decides_who_sends_and_who_sees() {
     let subdistrict = attachment(&world.role(Role::SubdistrictOfficer), home.subdistrict, "attendance").await;
     let regency = attachment(&world.role(Role::Leadership), home.regency, "decree").await;
     let ids = |items: Vec<Value>| items.iter().map(|item| item["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>();
-    assert_eq!(ids(operator.all("/attachments?limit=1").await), [village.clone()]);
+    assert_eq!(ids(operator.all("/attachments?limit=1").await), std::slice::from_ref(&village));
     assert_eq!(ids(coordinator.all("/attachments?limit=1").await), [village.clone(), subdistrict.clone(), regency.clone()]);
     assert_eq!(ids(coordinator.all(&format!("/attachments?region={}", home.subdistrict)).await), [village.clone(), subdistrict.clone()]);
-    assert_eq!(ids(coordinator.all("/attachments?purpose=decree").await), [regency.clone()]);
+    assert_eq!(ids(coordinator.all("/attachments?purpose=decree").await), std::slice::from_ref(&regency));
     operator.get(&format!("/attachments/{regency}")).await.refused(404, "not_found");
     operator.get(&format!("/attachments/{subdistrict}/content")).await.refused(404, "not_found");
     world.flush_reads().await;

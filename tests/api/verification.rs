@@ -352,7 +352,7 @@ async fn two_operators_on_one_family_see_both_values_and_somebody_settles() {
     let first = world.role(Role::VillageOperator);
     let second = world.hire("second-operator", Role::VillageOperator, world.home.village, None).await;
     let one = visit(&opened.family);
-    first.post("/visits", batch(&opened.result, &[one.clone()])).await.expect(200);
+    first.post("/visits", batch(&opened.result, std::slice::from_ref(&one))).await.expect(200);
     let mut two = visit(&opened.family);
     two["presence"] = json!("moved_out");
     two["eligibility"] = json!("not_assessed");
@@ -398,7 +398,7 @@ async fn a_phones_clock_is_recorded_and_decides_nothing() {
     let opened = opened(&world, Place::Home).await;
     let operator = world.role(Role::VillageOperator);
     let first = visit(&opened.family);
-    operator.post("/visits", batch(&opened.result, &[first.clone()])).await.expect(200);
+    operator.post("/visits", batch(&opened.result, std::slice::from_ref(&first))).await.expect(200);
     // This phone lives a day ahead; its visit claims to be later and counts no more for that.
     let mut ahead = visit(&opened.family);
     ahead["visited_at"] = json!("2026-12-24T00:00:00Z");

@@ -83,7 +83,7 @@ async fn sequence(seed: u64, steps: usize) {
     let mut dice = Dice(seed);
     let first = visit(&at.family);
     let id = |visit: &Value| visit["id"].as_str().unwrap().to_owned();
-    world.role(Role::VillageOperator).post("/visits", batch(&at.result, &[first.clone()])).await.expect(200);
+    world.role(Role::VillageOperator).post("/visits", batch(&at.result, std::slice::from_ref(&first))).await.expect(200);
     let mut model = Model {
         village: "open",
         accepted: None,
@@ -158,7 +158,7 @@ async fn sequence(seed: u64, steps: usize) {
             "settle" => {
                 let waiting =
                     world.role(Role::SocialAffairs).all(&format!("/visits?village_result_id={}&state=conflicting", at.result)).await;
-                let Some(visit) = waiting.first().map(|visit| id(visit)) else { continue };
+                let Some(visit) = waiting.first().map(id) else { continue };
                 let stands = dice.roll(2) == 0;
                 let answer = who.post(&format!("/visits/{visit}/settle"), json!({"stands": stands, "reason": "Kunjungan bersama"})).await;
                 let went = expect(answer, open);
