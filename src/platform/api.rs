@@ -293,6 +293,11 @@ impl Api {
             to.refusal(409, "The state of things does not allow it, or the Idempotency-Key is in use.");
             to.refusal(422, "What was sent is not valid; `errors` names the fields.");
         }
+        // A reading that depends on a state says so in its prose.
+        let says = to.operation.get("description").and_then(Value::as_str).is_some_and(|text| text.contains("409 `"));
+        if !to.writes && says {
+            to.refusal(409, "It cannot be read in the state it is in; the description names the code.");
+        }
         if method == Method::POST {
             to.parameter(json!({"name": "Idempotency-Key", "in": "header", "required": false, "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
                 "description": "Repeat a request safely: the same key and body get the first answer again."}));

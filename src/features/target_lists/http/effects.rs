@@ -66,7 +66,8 @@ pub struct ReleaseEffectsFilter {
 /// Tell what a release does to a target list
 ///
 /// Village by village: of the families on the list, whom the new release names no more, whom it ranks otherwise, and who of the poorest
-/// decile is not on the list. It changes nothing: nobody leaves a list by a rank, a campaign and a decree decide.
+/// decile is not on the list. It changes nothing: nobody leaves a list by a rank, a campaign and a decree decide. 409 `release_not_kept`
+/// where the families of a release are not on file, 409 `target_list_not_ready` while the list is being drawn.
 #[utoipa::path(get, path = "/target-lists/{id}/release-effects")]
 async fn release_effects(
     access: Access<DatasetsRead>,
