@@ -31,7 +31,7 @@ pub mod values;
 pub use demo::{Simulation, demo, simulate};
 pub use http::operations;
 pub use jobs::jobs;
-pub use model::{NikState, RegistryStatus, spreadsheet_safe};
+pub use model::{NikState, RegistryStatus, spreadsheet_number, spreadsheet_safe};
 pub use rotate::rotate_keys;
 pub use service::{find_kept, sweep};
 pub use statement::{PeopleReader, RawRow, SealedPeople, StatedPerson, Statement, processors};

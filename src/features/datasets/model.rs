@@ -218,6 +218,13 @@ pub fn spreadsheet_safe(text: &str) -> String {
     if text.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{text}") } else { text.to_owned() }
 }
 
+/// The same of a column of NIKs or KK numbers: a full one begins with an apostrophe, which keeps spreadsheets from rounding it and which
+/// our readers know.
+pub fn spreadsheet_number(text: &str) -> String {
+    let full = text.len() > 11 && text.bytes().all(|byte| byte.is_ascii_digit());
+    if full { format!("'{text}") } else { spreadsheet_safe(text) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -11,7 +11,7 @@ use uuid::Uuid;
 use super::people::{self, Side};
 use super::store::{self, MatchResult, Names, WantedResults};
 use super::wording;
-use crate::features::datasets::{self, StatedPerson, Statement, spreadsheet_safe};
+use crate::features::datasets::{self, StatedPerson, Statement, spreadsheet_number, spreadsheet_safe};
 use crate::platform::access::Scope;
 use crate::platform::db::Scoped;
 use crate::platform::error::{Error, Result};
@@ -158,10 +158,11 @@ impl WorkList {
         let failed = |_| Error::Internal(anyhow::anyhow!("a work list cannot be written as CSV"));
         out.write_record(HEADERS).map_err(failed)?;
         for row in &self.rows {
-            let cells = row.iter().enumerate().map(|(at, cell)| {
-                let number = NUMBERS.contains(&at) && cell.len() > 11 && cell.bytes().all(|byte| byte.is_ascii_digit());
-                if number { format!("'{cell}") } else { spreadsheet_safe(cell) }
-            });
+            let cells = row.iter().enumerate().map(
+                |(at, cell)| {
+                    if NUMBERS.contains(&at) { spreadsheet_number(cell) } else { spreadsheet_safe(cell) }
+                },
+            );
             out.write_record(cells).map_err(failed)?;
         }
         out.into_inner().map_err(|_| Error::Internal(anyhow::anyhow!("a work list cannot be written as CSV")))

@@ -12,7 +12,7 @@ use zeroize::Zeroizing;
 use super::store::{self, Annexed, TargetList};
 use super::wording;
 use crate::features::beneficiaries::{self, HeadNumbers};
-use crate::features::datasets::spreadsheet_safe;
+use crate::features::datasets::{spreadsheet_number, spreadsheet_safe};
 use crate::platform::access::Scope;
 use crate::platform::db::Scoped;
 use crate::platform::error::{Error, Result};
@@ -144,10 +144,11 @@ impl Annex {
         }
         out.write_record(HEADERS).map_err(failed)?;
         for row in &self.rows {
-            let cells = row.iter().enumerate().map(|(at, cell)| {
-                let number = NUMBERS.contains(&at) && cell.len() > 11 && cell.bytes().all(|byte| byte.is_ascii_digit());
-                if number { format!("'{cell}") } else { spreadsheet_safe(cell) }
-            });
+            let cells = row.iter().enumerate().map(
+                |(at, cell)| {
+                    if NUMBERS.contains(&at) { spreadsheet_number(cell) } else { spreadsheet_safe(cell) }
+                },
+            );
             out.write_record(cells).map_err(failed)?;
         }
         out.into_inner().map_err(|_| Error::Internal(anyhow::anyhow!("an annex cannot be written as CSV")))

@@ -12,6 +12,7 @@ use super::corrections::{self, Correction, PersonFound};
 use super::store::visits::Visit;
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
+use crate::platform::sensitive::{KkNumber, Nik};
 
 /// A correction as it is shown: numbers masked.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -31,20 +32,22 @@ pub struct CorrectionOut {
 
 impl From<&Correction> for CorrectionOut {
     fn from(stated: &Correction) -> Self {
-        let masked = |number: &Option<String>| number.as_deref().map(mask);
         CorrectionOut {
             member_id: stated.member_id,
-            nik: masked(&stated.nik),
-            kk_number: masked(&stated.kk_number),
+            nik: stated.nik.as_deref().and_then(nik_mask),
+            kk_number: stated.kk_number.as_deref().and_then(kk_mask),
             name: stated.name.clone(),
             birth_date: stated.birth_date,
         }
     }
 }
 
-/// The first four and the last four digits.
-fn mask(number: &str) -> String {
-    format!("{}********{}", number.get(..4).unwrap_or_default(), number.get(12..).unwrap_or_default())
+fn nik_mask(number: &str) -> Option<String> {
+    Nik::parse(number).ok().map(|nik| nik.mask())
+}
+
+fn kk_mask(number: &str) -> Option<String> {
+    KkNumber::parse(number).ok().map(|kk| kk.mask())
 }
 
 /// One field in which two visits of a family differ. Numbers are masked, so two different ones may look the same.
@@ -83,7 +86,8 @@ fn facts(visit: &Visit, corrections: &[Correction]) -> BTreeMap<String, Stated> 
     }
     for stated in corrections {
         let at = stated.member_id.map_or("corrections.family".to_owned(), |member| format!("corrections.{member}"));
-        for (name, number) in [("nik", &stated.nik), ("kk_number", &stated.kk_number)] {
+        let numbers: [(_, _, fn(&str) -> Option<String>); 2] = [("nik", &stated.nik, nik_mask), ("kk_number", &stated.kk_number, kk_mask)];
+        for (name, number, mask) in numbers {
             if let Some(number) = number {
                 facts.insert(format!("{at}.{name}"), (Value::from(number.as_str()), Value::from(mask(number))));
             }
