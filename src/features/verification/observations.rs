@@ -86,11 +86,10 @@ fn facts(visit: &Visit, corrections: &[Correction]) -> BTreeMap<String, Stated> 
     }
     for stated in corrections {
         let at = stated.member_id.map_or("corrections.family".to_owned(), |member| format!("corrections.{member}"));
-        let numbers: [(_, _, fn(&str) -> Option<String>); 2] = [("nik", &stated.nik, nik_mask), ("kk_number", &stated.kk_number, kk_mask)];
-        for (name, number, mask) in numbers {
-            if let Some(number) = number {
-                facts.insert(format!("{at}.{name}"), (Value::from(number.as_str()), Value::from(mask(number))));
-            }
+        let nik = stated.nik.as_deref().map(|number| ("nik", number, nik_mask(number)));
+        let kk = stated.kk_number.as_deref().map(|number| ("kk_number", number, kk_mask(number)));
+        for (name, number, mask) in nik.into_iter().chain(kk) {
+            facts.insert(format!("{at}.{name}"), (Value::from(number), Value::from(mask)));
         }
         if let Some(name) = &stated.name {
             facts.insert(format!("{at}.name"), plain(Value::from(name.as_str())));
