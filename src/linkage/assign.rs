@@ -5,9 +5,11 @@
 //! rivals are themselves better served elsewhere loses little to them.
 
 use foldhash::fast::FixedState;
+use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use super::calibrate::Calibration;
+use super::crew::Crew;
 use super::run::Zone;
 
 /// Pairs below these odds (as a weight) neither win nor take anything away.
@@ -106,7 +108,12 @@ impl Side {
 }
 
 /// Settles the competition among claims. `same_left` and `same_right` say whether two rows of one register are one person.
-pub fn compete(claims: &mut [Claim], same_left: impl Fn(u32, u32) -> bool, same_right: impl Fn(u32, u32) -> bool) {
+pub fn compete(
+    claims: &mut [Claim],
+    same_left: impl Fn(u32, u32) -> bool + Sync,
+    same_right: impl Fn(u32, u32) -> bool + Sync,
+    crew: &Crew<'_>,
+) {
     let odds: Vec<f64> = claims.iter().map(|claim| claim.weight.min(CEILING).exp2()).collect();
     let claim = |at: u32| claims.get(at as usize);
     // Only two good claims can be two rows of one person; asking costs a comparison.
@@ -115,10 +122,10 @@ pub fn compete(claims: &mut [Claim], same_left: impl Fn(u32, u32) -> bool, same_
         _ => None,
     };
     // Candidates of one left row compete unless they are one person's right rows, and the other way round.
-    let by_left =
-        Side::new(claims.iter().map(|claim| claim.left), |a, b| plausible(a, b).is_some_and(|(a, b)| same_right(a.right, b.right)));
-    let by_right =
-        Side::new(claims.iter().map(|claim| claim.right), |a, b| plausible(a, b).is_some_and(|(a, b)| same_left(a.left, b.left)));
+    let (by_left, by_right) = crew.both(
+        || Side::new(claims.iter().map(|claim| claim.left), |a, b| plausible(a, b).is_some_and(|(a, b)| same_right(a.right, b.right))),
+        || Side::new(claims.iter().map(|claim| claim.right), |a, b| plausible(a, b).is_some_and(|(a, b)| same_left(a.left, b.left))),
+    );
     let mut from_left = vec![1.0; claims.len()];
     let mut from_right = vec![1.0; claims.len()];
     let times = |factors: &[f64]| odds.iter().zip(factors).map(|(odds, factor)| odds * factor).collect::<Vec<_>>();
@@ -135,13 +142,13 @@ pub fn compete(claims: &mut [Claim], same_left: impl Fn(u32, u32) -> bool, same_
 }
 
 /// Which zone each claim falls into: a left row is matched at most once, a right row again only by rows of the same person.
-/// `order` gives the ids, by which ties are broken.
-pub fn zones<K: Ord>(
+/// `order` breaks ties.
+pub fn zones(
     claims: &[Claim],
     calibration: Calibration,
     match_from: f64,
     review_from: f64,
-    order: impl Fn(&Claim) -> K,
+    order: impl Fn(&Claim, &Claim) -> Ordering,
     same_left: impl Fn(u32, u32) -> bool,
 ) -> Vec<Option<Zone>> {
     let mut out = vec![None; claims.len()];
@@ -151,7 +158,7 @@ pub fn zones<K: Ord>(
         .map(|(n, claim)| (calibration.apply(claim.settled()), n, claim))
         .filter(|entry| probability(entry.0) >= review_from)
         .collect();
-    best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| order(a.2).cmp(&order(b.2))));
+    best.sort_unstable_by(|a, b| b.0.total_cmp(&a.0).then_with(|| order(a.2, b.2)));
     let mut lefts: HashSet<u32, FixedState> = HashSet::with_capacity_and_hasher(best.len(), FixedState::default());
     // The first claimant of a right row, and the rare further ones.
     let mut rights: HashMap<u32, u32, FixedState> = HashMap::with_capacity_and_hasher(best.len(), FixedState::default());

@@ -44,6 +44,17 @@ impl<'a> Crew<'a> {
         if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) { Err(Cancelled) } else { Ok(()) }
     }
 
+    /// Does two things, at the same time where there are two threads.
+    pub fn both<A: Send, B: Send>(&self, one: impl FnOnce() -> A, other: impl FnOnce() -> B + Send) -> (A, B) {
+        if self.threads <= 1 {
+            return (one(), other());
+        }
+        std::thread::scope(|scope| {
+            let other = scope.spawn(other);
+            (one(), other.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)))
+        })
+    }
+
     /// Does `work` for 0..n, the results in order.
     pub fn each<T: Send>(&self, n: usize, work: impl Fn(usize) -> T + Sync) -> Result<Vec<T>, Cancelled> {
         let next = AtomicUsize::new(0);

@@ -52,7 +52,7 @@ impl Engine {
             let sure = pairs
                 .filter(|((place, _), _)| weights.get(**place as usize).is_some_and(|&weight| probability(weight) >= 0.9))
                 .flat_map(|((_, &l), &r)| [(l, r), (r, l)]);
-            let support = Support::gather(&self.layout, register, register, sure);
+            let support = Support::gather(&self.layout, register, register, sure, &crew);
             self.write_context(&mut patterns, &support, register, &crew)?;
             (tallies, places) = tally_again(&tallies, &places, &patterns.of);
             if options.model.is_none() {

@@ -7,6 +7,7 @@
 use foldhash::fast::FixedState;
 use std::collections::HashMap;
 
+use super::crew::Crew;
 use super::record::{Layout, Register};
 
 /// The levels of the family context, by their stable names.
@@ -48,29 +49,36 @@ pub struct Relatives<'a> {
 
 impl Support {
     /// Gathers sure links. A family is known by what [`Register::family`] says; 0 is none.
-    pub fn gather(layout: &Layout, left: &Register, right: &Register, sure: impl Iterator<Item = (u32, u32)>) -> Self {
-        let mut out = Self { one: std::ptr::eq(left, right), ..Self::default() };
-        let mut links: Vec<(u64, Link)> = Vec::new();
-        for (l, r) in sure {
-            let (a, b) = (left.family(layout, l), right.family(layout, r));
-            if a != 0 {
-                links.push((a, Link { left: l, right: r, family: b }));
-            }
-            if b != 0 {
-                out.right.entry(b).and_modify(|row| *row = if *row == r { r } else { SEVERAL }).or_insert(r);
-            }
-        }
-        links.sort_unstable_by_key(|(family, link)| (*family, link.left, link.right));
-        let mut start = 0;
-        for group in links.chunk_by(|a, b| a.0 == b.0) {
-            let end = start + u32::try_from(group.len()).unwrap_or_default();
-            if let Some((family, _)) = group.first() {
-                out.left.insert(*family, (start, end));
-            }
-            start = end;
-        }
-        out.links = links.into_iter().map(|(_, link)| link).collect();
-        out
+    pub fn gather(layout: &Layout, left: &Register, right: &Register, sure: impl Iterator<Item = (u32, u32)>, crew: &Crew<'_>) -> Self {
+        let sure: Vec<(u32, u32)> = sure.collect();
+        let ((links, of_left), of_right) = crew.both(
+            || {
+                let link = |&(l, r): &(u32, u32)| (left.family(layout, l), Link { left: l, right: r, family: right.family(layout, r) });
+                let mut links: Vec<(u64, Link)> = sure.iter().map(link).filter(|(family, _)| *family != 0).collect();
+                links.sort_unstable_by_key(|(family, link)| (*family, link.left, link.right));
+                let mut of_left = HashMap::default();
+                let mut start = 0;
+                for group in links.chunk_by(|a, b| a.0 == b.0) {
+                    let end = start + u32::try_from(group.len()).unwrap_or_default();
+                    if let Some((family, _)) = group.first() {
+                        of_left.insert(*family, (start, end));
+                    }
+                    start = end;
+                }
+                (links.into_iter().map(|(_, link)| link).collect(), of_left)
+            },
+            || {
+                let mut of_right = HashMap::default();
+                for &(_, r) in &sure {
+                    let family = right.family(layout, r);
+                    if family != 0 {
+                        of_right.entry(family).and_modify(|row| *row = if *row == r { r } else { SEVERAL }).or_insert(r);
+                    }
+                }
+                of_right
+            },
+        );
+        Self { one: std::ptr::eq(left, right), links, left: of_left, right: of_right }
     }
 
     /// The links of a left row's family.

@@ -101,7 +101,7 @@ impl<'e> Index<'e> {
                 claims.push(Claim { left: 0, right, pair: patterns.len() - 1, place, weight, left_rivals: 0.0, right_rivals: 0.0 });
             }
         }
-        assign::compete(&mut claims, |_, _| true, |a, b| engine.one_person(self.model, &self.register, a, b));
+        assign::compete(&mut claims, |_, _| true, |a, b| engine.one_person(self.model, &self.register, a, b), &Crew::alone());
         let mut out: Vec<Candidate> = Vec::new();
         for (claim, pattern) in claims.iter().zip(patterns) {
             let weight = self.model.calibration.apply(claim.settled());

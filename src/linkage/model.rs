@@ -108,6 +108,20 @@ const PRIOR: f64 = 20.0;
 /// How strongly the independence of joint parts weighs, in pairs.
 const INDEPENDENCE: f64 = 25.0;
 
+/// Tallies whose classes are weighed in one go; fixed, so that every sum is formed in one order whatever the number of threads.
+const TOGETHER: usize = 4_096;
+
+/// What a look at all patterns gives.
+#[derive(Default)]
+struct Counts {
+    /// The expected pairs of each class, by the place of the cell in the flat table.
+    cells: Vec<Shares>,
+    /// The same over all pairs.
+    totals: Shares,
+    /// The logarithm of the likelihood of all pairs.
+    likelihood: f64,
+}
+
 fn context_of(pattern: u64) -> usize {
     (pattern >> CONTEXT) as usize
 }
@@ -148,41 +162,33 @@ impl Model {
     /// Estimates the model from the patterns of all candidates.
     pub fn estimate(scheme: &Scheme, tallies: &[Tally], frequencies: Frequencies, crew: &Crew<'_>) -> Self {
         let mut model = Self::presumed(scheme, frequencies);
-        let mut parts = vec![Shares::default(); tallies.len()];
-        crew.slices(&mut parts, 1, |first, parts| {
-            for (part, tally) in parts.iter_mut().zip(tallies.iter().skip(first)) {
-                *part = model.first_guess(scheme, tally.pattern);
-            }
-        });
-        let index = model.index(scheme, tallies);
-        model.maximise(scheme, tallies, &index, &parts, crew);
-        model.refine(scheme, tallies, &index, &mut parts, 24, crew);
+        let guessed = model.counts(scheme, tallies, crew, |_, tally, _| (model.first_guess(scheme, tally.pattern), 0.0));
+        model.maximise(scheme, guessed);
+        model.refine(scheme, tallies, 24, crew);
         model
     }
 
     /// Estimates anew from what the competition made of the candidates: `matched` is, per tally, the expected number of pairs of one person.
     /// The patterns may hold the family context by now.
     pub fn refit(mut self, scheme: &Scheme, tallies: &[Tally], matched: &[f64], context: bool, crew: &Crew<'_>) -> Self {
-        let start = self.classes_of(scheme, tallies, crew);
         if context && self.context.is_empty() {
             self.context = vec![[1.0 / CONTEXT_LEVELS as f64; CLASSES]; CONTEXT_LEVELS];
         }
-        let index = self.index(scheme, tallies);
-        let mut parts = start;
-        for round in 0..3 {
-            if round > 0 {
-                parts = self.classes_of(scheme, tallies, crew);
-            }
+        for _ in 0..3 {
+            let flat = self.flat();
             // Who matches is settled; the classes within matches and within the others are not.
-            for ((part, tally), matched) in parts.iter_mut().zip(tallies).zip(matched) {
+            let counts = self.counts(scheme, tallies, crew, |n, tally, places| {
+                let mut shares = self.shares(&flat, places).0;
+                let matched = matched.get(n).copied().unwrap_or_default();
                 let share = (matched / f64::from(tally.pairs)).clamp(0.0, 1.0);
-                let own: f64 = part.iter().take(MATCHES).sum::<f64>().max(f64::MIN_POSITIVE);
-                let other: f64 = part.iter().skip(MATCHES).sum::<f64>().max(f64::MIN_POSITIVE);
-                for (class, value) in part.iter_mut().enumerate() {
+                let own: f64 = shares.iter().take(MATCHES).sum::<f64>().max(f64::MIN_POSITIVE);
+                let other: f64 = shares.iter().skip(MATCHES).sum::<f64>().max(f64::MIN_POSITIVE);
+                for (class, value) in shares.iter_mut().enumerate() {
                     *value *= if class < MATCHES { share / own } else { (1.0 - share) / other };
                 }
-            }
-            self.maximise(scheme, tallies, &index, &parts, crew);
+                (shares, 0.0)
+            });
+            self.maximise(scheme, counts);
         }
         self
     }
@@ -197,18 +203,6 @@ impl Model {
         let odds = matches.max(0.5) / (free(left) * free(right)) * (left * right / candidates);
         self.expectation = odds.log2() - log_odds(&self.priors);
         self
-    }
-
-    /// Per tally the shares of the classes.
-    fn classes_of(&self, scheme: &Scheme, tallies: &[Tally], crew: &Crew<'_>) -> Vec<Shares> {
-        let mut parts = vec![Shares::default(); tallies.len()];
-        crew.slices(&mut parts, 1, |first, parts| {
-            for (part, tally) in parts.iter_mut().zip(tallies.iter().skip(first)) {
-                let (shares, total) = self.classes(scheme, tally.pattern);
-                *part = shares.map(|share| share / total.max(f64::MIN_POSITIVE));
-            }
-        });
-        parts
     }
 
     /// Sets the version from the content.
@@ -268,56 +262,35 @@ impl Model {
         shares
     }
 
-    /// Per tally the places of its cells in one flat table of parameters.
-    fn index(&self, scheme: &Scheme, tallies: &[Tally]) -> Vec<u32> {
-        let mut out = Vec::with_capacity(tallies.len() * (scheme.comparisons.len() + 1));
-        for tally in tallies {
-            let mut base = 0;
-            for (comparison, cells) in scheme.comparisons.iter().zip(&self.cells) {
-                out.push(base + u32::try_from(comparison.cell(tally.pattern)).unwrap_or_default());
-                base += u32::try_from(cells.len()).unwrap_or_default();
-            }
-            if !self.context.is_empty() {
-                out.push(base + u32::try_from(context_of(tally.pattern)).unwrap_or_default());
-            }
-        }
-        out
-    }
-
     fn flat(&self) -> Vec<Shares> {
         self.cells.iter().flatten().chain(&self.context).copied().collect()
     }
 
-    fn refine(&mut self, scheme: &Scheme, tallies: &[Tally], index: &[u32], parts: &mut [Shares], rounds: usize, crew: &Crew<'_>) {
-        let width = (index.len() / tallies.len().max(1)).max(1);
+    /// What each class is of a pattern whose cells stand at these places of the flat table, and the pattern's likelihood.
+    #[inline]
+    fn shares(&self, flat: &[Shares], places: &[usize]) -> (Shares, f64) {
+        let mut shares = self.priors;
+        for &place in places {
+            if let Some(cell) = flat.get(place) {
+                times(&mut shares, cell);
+            }
+        }
+        let total: f64 = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
+        (shares.map(|share| share / total), total)
+    }
+
+    fn refine(&mut self, scheme: &Scheme, tallies: &[Tally], rounds: usize, crew: &Crew<'_>) {
+        let pairs: f64 = tallies.iter().map(|tally| f64::from(tally.pairs)).sum();
         let mut before = f64::NEG_INFINITY;
-        // Each pattern's classes, and its likelihood, which is summed in order whoever found it.
-        let mut found = vec![(0.0, Shares::default()); tallies.len()];
         for _ in 0..rounds {
             let flat = self.flat();
-            crew.slices(&mut found, 1, |first, found| {
-                let places = index.chunks_exact(width).skip(first);
-                for ((found, tally), places) in found.iter_mut().zip(tallies.iter().skip(first)).zip(places) {
-                    let mut shares = self.priors;
-                    for &place in places {
-                        if let Some(cell) = flat.get(place as usize) {
-                            for (share, p) in shares.iter_mut().zip(cell) {
-                                *share *= p;
-                            }
-                        }
-                    }
-                    let total: f64 = shares.iter().sum::<f64>().max(f64::MIN_POSITIVE);
-                    *found = (f64::from(tally.pairs) * total.ln(), shares.map(|share| share / total));
-                }
+            let counts = self.counts(scheme, tallies, crew, |_, _, places| {
+                let (shares, total) = self.shares(&flat, places);
+                (shares, total.ln())
             });
-            let mut likelihood = 0.0;
-            for (part, (own, shares)) in parts.iter_mut().zip(&found) {
-                likelihood += own;
-                *part = *shares;
-            }
-            self.maximise(scheme, tallies, index, parts, crew);
+            let likelihood = counts.likelihood;
+            self.maximise(scheme, counts);
             // Less than a hundred-thousandth of a nat per pair: the scores no longer move.
-            let pairs: f64 = tallies.iter().map(|tally| f64::from(tally.pairs)).sum();
             if likelihood - before < 2e-6 * pairs {
                 break;
             }
@@ -325,9 +298,8 @@ impl Model {
         }
     }
 
-    fn maximise(&mut self, scheme: &Scheme, tallies: &[Tally], index: &[u32], parts: &[Shares], crew: &Crew<'_>) {
-        let width = (index.len() / tallies.len().max(1)).max(1);
-        let (mut counts, totals) = self.counts(tallies, index, width, parts, crew);
+    fn maximise(&mut self, scheme: &Scheme, counts: Counts) {
+        let Counts { cells: mut counts, totals, .. } = counts;
         let all: f64 = totals.iter().sum::<f64>() + CLASSES as f64;
         self.priors = totals.map(|total| (total + 1.0) / all);
         let mut rest = counts.as_mut_slice();
@@ -393,62 +365,65 @@ impl Model {
         }
     }
 
-    /// The expected pairs of each class, per cell of the flat table and in all. Threads share out the comparisons, not the patterns, so that
-    /// every sum is formed in one order.
-    fn counts(&self, tallies: &[Tally], index: &[u32], width: usize, parts: &[Shares], crew: &Crew<'_>) -> (Vec<Shares>, Shares) {
-        let mut bounds: Vec<(u32, u32)> = Vec::with_capacity(width);
-        for cells in self.cells.iter().map(Vec::len).chain((!self.context.is_empty()).then_some(self.context.len())) {
-            let start = bounds.last().map_or(0, |bound| bound.1);
-            bounds.push((start, start + u32::try_from(cells).unwrap_or_default()));
+    /// The expected pairs of each class, per cell of the flat table and in all. `shares_of` tells the classes of a tally, by its number and
+    /// the places of its cells, and the logarithm of its likelihood.
+    fn counts(
+        &self,
+        scheme: &Scheme,
+        tallies: &[Tally],
+        crew: &Crew<'_>,
+        shares_of: impl Fn(usize, &Tally, &[usize]) -> (Shares, f64) + Sync,
+    ) -> Counts {
+        let mut bases = Vec::with_capacity(scheme.comparisons.len());
+        let mut size = 0;
+        for cells in &self.cells {
+            bases.push(size);
+            size += cells.len();
         }
-        let groups = if tallies.len() < 4_096 { 1 } else { crew.threads().min(bounds.len()).max(1) };
-        let share = bounds.len().div_ceil(groups).max(1);
-        let count = |group: usize| {
-            let own = bounds.get(group * share..).unwrap_or_default().iter().take(share);
-            let start = own.clone().next().map_or(0, |bound| bound.0);
-            let mut counts = vec![Shares::default(); own.clone().map(|bound| (bound.1 - bound.0) as usize).sum()];
-            let mut totals = Shares::default();
-            for ((tally, places), part) in tallies.iter().zip(index.chunks_exact(width)).zip(parts) {
-                let weighted = part.map(|share| share * f64::from(tally.pairs));
-                if group == 0 {
-                    add(&mut totals, &weighted);
-                }
-                for &place in places.iter().skip(group * share).take(share) {
-                    if let Some(cell) = counts.get_mut((place - start) as usize) {
+        let context = (!self.context.is_empty()).then_some(size);
+        size += self.context.len();
+        let parts = crew.each(tallies.len().div_ceil(TOGETHER), |part| {
+            let mut out = Counts { cells: vec![Shares::default(); size], ..Counts::default() };
+            let mut places = Vec::with_capacity(bases.len() + 1);
+            for (n, tally) in tallies.iter().enumerate().skip(part * TOGETHER).take(TOGETHER) {
+                places.clear();
+                places.extend(scheme.comparisons.iter().zip(&bases).map(|(comparison, base)| base + comparison.cell(tally.pattern)));
+                places.extend(context.map(|base| base + context_of(tally.pattern)));
+                let (shares, likelihood) = shares_of(n, tally, &places);
+                let weighted = shares.map(|share| share * f64::from(tally.pairs));
+                out.likelihood += f64::from(tally.pairs) * likelihood;
+                add(&mut out.totals, &weighted);
+                for &place in &places {
+                    if let Some(cell) = out.cells.get_mut(place) {
                         add(cell, &weighted);
                     }
                 }
             }
-            (counts, totals)
-        };
-        let mut found = if groups == 1 { vec![count(0)] } else { crew.each(groups, count).unwrap_or_default() }.into_iter();
-        let (mut counts, totals) = found.next().unwrap_or_default();
-        found.for_each(|(more, _)| counts.extend(more));
+            out
+        });
         // A run that is stopped finds no counts; it ends before anybody sees them.
-        counts.resize(bounds.last().map_or(0, |bound| bound.1 as usize), Shares::default());
-        (counts, totals)
+        let mut out = Counts { cells: vec![Shares::default(); size], ..Counts::default() };
+        for part in parts.unwrap_or_default() {
+            out.likelihood += part.likelihood;
+            add(&mut out.totals, &part.totals);
+            out.cells.iter_mut().zip(&part.cells).for_each(|(sum, more)| add(sum, more));
+        }
+        out
     }
 
-    /// The weight of each class for a pattern, and their sum.
-    fn classes(&self, scheme: &Scheme, pattern: u64) -> (Shares, f64) {
+    /// The weight of each class for a pattern.
+    fn classes(&self, scheme: &Scheme, pattern: u64) -> Shares {
         let mut shares = self.priors;
-        let mut times = |cell: Option<&Shares>| {
-            if let Some(cell) = cell {
-                for (share, p) in shares.iter_mut().zip(cell) {
-                    *share *= p;
-                }
-            }
-        };
-        for (comparison, cells) in scheme.comparisons.iter().zip(&self.cells) {
-            times(cells.get(comparison.cell(pattern)));
+        let cells = scheme.comparisons.iter().zip(&self.cells).map(|(comparison, cells)| cells.get(comparison.cell(pattern)));
+        for cell in cells.chain([self.context.get(context_of(pattern))]).flatten() {
+            times(&mut shares, cell);
         }
-        times(self.context.get(context_of(pattern)));
-        (shares, shares.iter().sum())
+        shares
     }
 
     /// The weight of a pattern: the logarithm to base 2 of the odds that it is one person, before competition.
     pub fn weight(&self, scheme: &Scheme, pattern: u64) -> f64 {
-        log_odds(&self.classes(scheme, pattern).0) + self.expectation
+        log_odds(&self.classes(scheme, pattern)) + self.expectation
     }
 
     /// The weight with the prior of any candidate instead of that of two registers.
@@ -465,9 +440,7 @@ impl Model {
         let mut out = vec![(None, before + self.expectation)];
         let mut take = |number: usize, cell: Option<&Shares>| {
             if let Some(cell) = cell {
-                for (share, p) in shares.iter_mut().zip(cell) {
-                    *share *= p;
-                }
+                times(&mut shares, cell);
                 let after = log_odds(&shares);
                 out.push((Some(number), after - before));
                 before = after;
@@ -483,11 +456,6 @@ impl Model {
     /// Whether the model fits a scheme: it has a share for each cell.
     pub fn fits(&self, scheme: &Scheme) -> bool {
         self.cells.len() == scheme.comparisons.len() && self.cells.iter().zip(&scheme.comparisons).all(|(a, b)| a.len() == b.cells)
-    }
-
-    /// The classes' shares among candidates, for reports.
-    pub fn shares(&self) -> [f64; CLASSES] {
-        self.priors
     }
 }
 
@@ -508,6 +476,14 @@ fn log_odds(shares: &Shares) -> f64 {
     (matching.max(f64::MIN_POSITIVE) / other.max(f64::MIN_POSITIVE)).log2()
 }
 
+#[inline]
+fn times(shares: &mut Shares, cell: &Shares) {
+    for (share, p) in shares.iter_mut().zip(cell) {
+        *share *= p;
+    }
+}
+
+#[inline]
 fn add(sum: &mut Shares, more: &Shares) {
     for (sum, more) in sum.iter_mut().zip(more) {
         *sum += more;

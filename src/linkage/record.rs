@@ -214,6 +214,22 @@ impl Register {
         self.ids.get(start..end).and_then(|bytes| std::str::from_utf8(bytes).ok()).unwrap_or_default()
     }
 
+    /// The place of each row in the order of the ids.
+    pub fn ranks(&self) -> Vec<u32> {
+        // The first letters decide nearly always, and lie beside the row's number.
+        let head = |id: &str| id.bytes().chain(std::iter::repeat(0)).take(16).fold(0u128, |head, byte| head << 8 | u128::from(byte));
+        let rows = 0..u32::try_from(self.len()).unwrap_or(u32::MAX);
+        let mut order: Vec<(u128, u32)> = rows.clone().map(|row| (head(self.id(row)), row)).collect();
+        order.sort_unstable_by(|a, b| a.0.cmp(&b.0).then_with(|| self.id(a.1).cmp(self.id(b.1))));
+        let mut out = vec![0; order.len()];
+        for ((_, row), rank) in order.into_iter().zip(rows) {
+            if let Some(place) = out.get_mut(row as usize) {
+                *place = rank;
+            }
+        }
+        out
+    }
+
     /// Adds a record. A normaliser serves one register: it knows where in its arena the words of a cell stand. `values` come in the order of [`Profile::compared`], an empty one where nothing is known, missing ones at the end likewise.
     pub fn push(&mut self, layout: &Layout, normaliser: &mut Normaliser<'_>, id: &str, values: &[&str]) {
         self.ids.extend_from_slice(id.as_bytes());

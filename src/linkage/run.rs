@@ -243,15 +243,20 @@ impl Engine {
             claims = self.settle(&model, &tallies, &places, &patterns, left, right, &crew)?;
         }
         let same_left = |a: u32, b: u32| self.one_person(&model, left, a, b);
-        let ids = |claim: &Claim| (left.id(claim.left), right.id(claim.right));
-        let zones = assign::zones(&claims, model.calibration, self.profile.match_from, self.profile.review_from, ids, same_left);
+        let ranks = left.ranks();
+        let rank = |row: u32| ranks.get(row as usize).copied().unwrap_or_default();
+        let by_ids = |a: &Claim, b: &Claim| rank(a.left).cmp(&rank(b.left)).then_with(|| right.id(a.right).cmp(right.id(b.right)));
+        let zones = assign::zones(&claims, model.calibration, self.profile.match_from, self.profile.review_from, by_ids, same_left);
         let mut pairs: Vec<Pair> = Vec::new();
         for (claim, zone) in claims.iter().zip(zones) {
             let Some(zone) = zone else { continue };
             let pattern = patterns.of.get(claim.pair).copied().unwrap_or_default();
             pairs.push(Pair::settled(claim, model.calibration.apply(claim.settled()), zone, pattern));
         }
-        sort_pairs(&mut pairs, left, right);
+        pairs.sort_unstable_by(|a, b| {
+            let ids = rank(a.left).cmp(&rank(b.left)).then(b.weight.total_cmp(&a.weight));
+            ids.then_with(|| right.id(a.right).cmp(right.id(b.right)))
+        });
         stats.matches = pairs.iter().filter(|pair| pair.zone == Zone::Match).count();
         stats.review = pairs.len() - stats.matches;
         Ok(Outcome { pairs, model, stats })
@@ -318,7 +323,7 @@ impl Engine {
         crew: &Crew<'_>,
     ) -> Result<(), Cancelled> {
         let sure = claims.iter().filter(|claim| probability(model.calibration.apply(claim.settled())) >= 0.9);
-        let support = Support::gather(&self.layout, left, right, sure.map(|claim| (claim.left, claim.right)));
+        let support = Support::gather(&self.layout, left, right, sure.map(|claim| (claim.left, claim.right)), crew);
         self.write_context(patterns, &support, left, crew)
     }
 
@@ -409,7 +414,7 @@ impl Engine {
             claims
         })?;
         let mut claims = pieces.concat();
-        assign::compete(&mut claims, |a, b| self.one_person(model, left, a, b), |a, b| self.one_person(model, right, a, b));
+        assign::compete(&mut claims, |a, b| self.one_person(model, left, a, b), |a, b| self.one_person(model, right, a, b), crew);
         Ok(claims)
     }
 }
@@ -425,25 +430,6 @@ fn matched(claims: &[Claim], patterns: usize, calibration: Calibration) -> Vec<f
         }
     }
     out.into_iter().map(|sum| sum as f64 / UNIT).collect()
-}
-
-/// Orders pairs by left id, falling weight and right id.
-fn sort_pairs(pairs: &mut Vec<Pair>, left: &Register, right: &Register) {
-    // The first letters decide nearly always, and lie beside the pair's number.
-    let head = |id: &str| id.bytes().chain(std::iter::repeat(0)).take(16).fold(0u128, |head, byte| head << 8 | u128::from(byte));
-    let mut order: Vec<(u128, u32)> = pairs.iter().zip(0..).map(|(pair, at)| (head(left.id(pair.left)), at)).collect();
-    order.sort_unstable_by(|a, b| {
-        let pair = |at: u32| pairs.get(at as usize);
-        a.0.cmp(&b.0).then_with(|| match (pair(a.1), pair(b.1)) {
-            (Some(a), Some(b)) => left
-                .id(a.left)
-                .cmp(left.id(b.left))
-                .then(b.weight.total_cmp(&a.weight))
-                .then_with(|| right.id(a.right).cmp(right.id(b.right))),
-            _ => std::cmp::Ordering::Equal,
-        })
-    });
-    *pairs = order.into_iter().filter_map(|(_, at)| pairs.get(at as usize).copied()).collect();
 }
 
 /// The same as [`tally`] when nothing but the family context has been written into patterns whose tallies are known.
