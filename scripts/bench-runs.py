@@ -49,7 +49,7 @@ def finished(job):
             return float(sql(f"SELECT extract(epoch FROM finished_at - started_at) FROM jobs WHERE id = '{job}'")[0][0])
         if state in ("failed", "cancelled"):
             raise SystemExit(f"job {job} {state}: {code}")
-        time.sleep(0.5)
+        time.sleep(2)
 
 
 def load(name):

@@ -341,7 +341,7 @@ diesel::table! {
         data_agrees -> Bool,
         right_state -> Nullable<Text>,
         unlocks -> Int2,
-        terms -> Json,
+        terms -> Text,
     }
 }
 
@@ -869,10 +869,7 @@ diesel::joinable!(jobs -> actors (actor_id));
 diesel::joinable!(jobs -> regions (region_code));
 diesel::joinable!(match_decisions -> match_pairs (pair_id));
 diesel::joinable!(match_decisions -> regions (region_code));
-diesel::joinable!(match_pairs -> members (right_member_id));
 diesel::joinable!(match_queue -> members (member_id));
-diesel::joinable!(match_results -> members (stranger_member_id));
-diesel::joinable!(match_results -> statements (stranger_statement_id));
 diesel::joinable!(match_samples -> actors (drawn_by));
 diesel::joinable!(match_samples -> matching_runs (run_id));
 diesel::joinable!(match_samples -> regions (region_code));

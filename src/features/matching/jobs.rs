@@ -4,6 +4,7 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::Context;
 use serde::Deserialize;
@@ -14,6 +15,7 @@ use super::model::{Against, Facts, Outcome, Zone, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
 use crate::features::datasets;
+use crate::linkage::crew::{Cancelled, Crew};
 use crate::linkage::explain::Term;
 use crate::linkage::model::Model;
 use crate::linkage::profile::Profile;
@@ -53,6 +55,21 @@ async fn work(step: Step) -> Result<()> {
     Ok(())
 }
 
+/// Tells how long each part of a run took.
+struct Clock(Instant);
+
+impl Clock {
+    fn start() -> Clock {
+        Clock(Instant::now())
+    }
+
+    /// Milliseconds since the last part ended.
+    fn lap(&mut self) -> u64 {
+        let before = std::mem::replace(&mut self.0, Instant::now());
+        u64::try_from(before.elapsed().as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
 /// How an attempt ended.
 enum Ended {
     /// It is stored, or was halted.
@@ -70,10 +87,12 @@ async fn attempt(step: &Step) -> Result<Ended> {
     drop(db);
     let engine = Arc::new(engine()?);
     let mut done = 0;
+    let mut clock = Clock::start();
     let sides = match sides(step, &engine, &run, &mut done).await? {
         Ok(sides) => sides,
         Err(halt) => return halted(step, halt).await,
     };
+    let read_ms = clock.lap();
     let cancel = Arc::new(AtomicBool::new(false));
     let _hangup = Hangup(cancel.clone());
     let flag = cancel.clone();
@@ -82,7 +101,12 @@ async fn attempt(step: &Step) -> Result<Ended> {
     loop {
         match tokio::time::timeout(pause, &mut weighing).await {
             Ok(weighed) => match weighed.context("weighing")? {
-                Some(findings) => return findings.store(step, done, &keys).await,
+                Some(findings) => {
+                    let (weighed_ms, pairs) = (clock.lap(), findings.pairs.len());
+                    let ended = findings.store(step, done, &keys).await?;
+                    tracing::info!(job = %step.id, people = done, pairs, read_ms, weighed_ms, stored_ms = clock.lap(), "matched");
+                    return Ok(ended);
+                }
                 None => return Err(anyhow::anyhow!("matching run {run_id} stopped by nobody").into()),
             },
             Err(_) => {
@@ -139,7 +163,7 @@ fn weigh(engine: &Engine, run: &Run, mut sides: Sides, decided: Decided, cancel:
         Some(right) => engine.link(&mut sides.left.register, &mut right.register, &options),
         None => engine.dedupe(&mut sides.left.register, &options),
     };
-    Some(Findings::of(engine, run, &sides, &found.ok()?, decided))
+    Findings::of(engine, run, &sides, &found.ok()?, decided, &Crew::new(&options)).ok()
 }
 
 /// What a run found, ready to be stored.
@@ -154,73 +178,61 @@ struct Findings {
 }
 
 impl Findings {
-    fn of(engine: &Engine, run: &Run, sides: &Sides, found: &Found, decided: Decided) -> Findings {
+    fn of(
+        engine: &Engine,
+        run: &Run,
+        sides: &Sides,
+        found: &Found,
+        decided: Decided,
+        crew: &Crew<'_>,
+    ) -> std::result::Result<Findings, Cancelled> {
         let left = &sides.left;
         let right = sides.right.as_ref().unwrap_or(left);
-        let mut pairs = Vec::with_capacity(found.pairs.len());
-        // A person's pairs, by their place on the left; in a list compared with itself both people have the pair.
-        let mut of_person: Vec<Vec<(usize, u32)>> = vec![Vec::new(); left.people.len()];
-        let mut reasons = Reasons { engine, model: &found.model, known: HashMap::new() };
         // In the order of the statements: side by side in the table, and at the end of its index.
         let mut in_order: Vec<&Weighed> = found.pairs.iter().collect();
         in_order.sort_by_key(|weighed| weighed.left);
-        for weighed in in_order {
-            let Some(blank) = blank(run, (left, weighed.left), (right, weighed.right), &decided) else { continue };
-            let at = pairs.len();
-            let (terms, data_agrees) = reasons.of(weighed);
-            pairs.push(Pair {
-                weight: weighed.weight,
-                probability: weighed.probability,
-                zone: weighed.zone.name().into(),
-                data_agrees,
-                terms,
-                ..blank
-            });
-            if let Some(list) = of_person.get_mut(weighed.left as usize) {
-                list.push((at, weighed.right));
+        let reasons = Reasons::of(engine, &found.model, &found.pairs, crew)?;
+        let made = crew.chunks(count(&in_order), |range| {
+            let list = in_order.get(range.start as usize..range.end as usize).unwrap_or_default();
+            let pair = |weighed: &&Weighed| {
+                let blank = blank(run, (left, weighed.left), (right, weighed.right), &decided)?;
+                let (terms, data_agrees) = reasons.told(weighed);
+                let (weight, probability, zone) = (weighed.weight, weighed.probability, weighed.zone.name().into());
+                Some((weighed.left, weighed.right, Pair { weight, probability, zone, data_agrees, terms, ..blank }))
+            };
+            list.iter().filter_map(pair).collect::<Vec<_>>()
+        })?;
+        let mut pairs = Vec::with_capacity(found.pairs.len());
+        // A person's pairs, by their place on the left; in a list compared with itself both people have the pair.
+        let mut of_person: Vec<Vec<(usize, u32)>> = vec![Vec::new(); left.people.len()];
+        for (l, r, pair) in made.into_iter().flatten() {
+            if let Some(list) = of_person.get_mut(l as usize) {
+                list.push((pairs.len(), r));
             }
-            if let (None, Some(list)) = (&sides.right, of_person.get_mut(weighed.right as usize)) {
-                list.push((at, weighed.left));
+            if let (None, Some(list)) = (&sides.right, of_person.get_mut(r as usize)) {
+                list.push((pairs.len(), l));
             }
+            pairs.push(pair);
         }
         remembered(run, left, right, &decided, &mut pairs, &mut of_person);
         let given_away = if sides.right.is_some() { given_away(left, &decided, &pairs, &of_person) } else { HashSet::new() };
         let fact = |(at, pair): (usize, &Pair)| pair.facts(outcome(&decided, pair), given_away.contains(&at));
         let facts: Vec<Facts> = pairs.iter().enumerate().map(fact).collect();
         let taken = Taken::of(&right.people, sides.right.is_none());
+        let made = crew.chunks(count(&left.people), |range| {
+            let people = range.clone().zip(left.people.iter().zip(&of_person).skip(range.start as usize));
+            people.filter_map(|(at, (person, list))| result(at, person, list, right, &taken, &pairs, &facts)).collect::<Vec<_>>()
+        })?;
         let mut settled = HashSet::new();
         let mut results = Vec::with_capacity(left.people.len());
-        for ((at, person), list) in (0u32..).zip(&left.people).zip(&of_person) {
-            let Side::Statement(statement_id, ordinal) = person.side else { continue };
-            let own: Vec<Facts> = list.iter().filter_map(|(pair, _)| facts.get(*pair).copied()).collect();
-            let held = holding(&own);
-            if held.is_some() {
+        for (at, holds, result) in made.into_iter().flatten() {
+            if holds {
                 settled.insert(at);
             }
-            let stranger = taken.by_a_stranger(person, at, list).and_then(|at| right.get(at)).map(|stranger| stranger.side);
-            let nik_taken = nik_taken(stranger.is_some(), &own);
-            let (stranger_statement_id, stranger_ordinal, stranger_member_id) = match stranger {
-                Some(Side::Statement(id, ordinal)) => (Some(id), Some(ordinal), None),
-                Some(Side::Member(id)) => (None, None, Some(id)),
-                None => (None, None, None),
-            };
-            results.push(MatchResult {
-                statement_id,
-                ordinal,
-                region_code: person.region.to_string(),
-                nik_state: person.nik_state.name().into(),
-                nik_strange: stranger.is_some(),
-                nik_taken,
-                status: status(person.nik_state, nik_taken, held.and_then(|held| own.get(held))).name().into(),
-                pair_id: held.and_then(|held| list.get(held)).and_then(|(pair, _)| pairs.get(*pair)).map(|pair| pair.id),
-                dukcapil_match: person.dukcapil_match,
-                stranger_statement_id,
-                stranger_ordinal,
-                stranger_member_id,
-            });
+            results.push(result);
         }
         unlocks(&left.people, &settled, &of_person, &mut pairs);
-        Findings {
+        Ok(Findings {
             run: run.clone(),
             counted: Counted {
                 left: i32::try_from(left.people.len()).unwrap_or(i32::MAX),
@@ -231,7 +243,7 @@ impl Findings {
             pairs,
             results,
             decided,
-        }
+        })
     }
 
     async fn store(self, step: &Step, done: i64, keys: &[(i32, i64)]) -> Result<Ended> {
@@ -274,35 +286,89 @@ pub(super) fn told(terms: &[Term]) -> String {
 const NO_TERMS: &str = "[]";
 
 /// Why pairs have their weights. What the fields and the family say is said once for all pairs that agree alike; most do.
-struct Reasons<'a> {
-    engine: &'a Engine,
-    model: &'a Model,
+struct Reasons {
     /// By pattern the terms, and whether the data agree.
-    known: HashMap<u64, (String, bool)>,
+    shared: HashMap<u64, (String, bool)>,
 }
 
-impl Reasons<'_> {
+impl Reasons {
+    fn of(engine: &Engine, model: &Model, pairs: &[Weighed], crew: &Crew<'_>) -> std::result::Result<Reasons, Cancelled> {
+        let mut patterns: Vec<u64> = pairs.iter().map(|weighed| weighed.pattern).collect();
+        patterns.sort_unstable();
+        patterns.dedup();
+        let told = crew.chunks(count(&patterns), |range| {
+            let list = patterns.get(range.start as usize..range.end as usize).unwrap_or_default();
+            list.iter().map(|pattern| (*pattern, shared(engine, model, *pattern))).collect::<Vec<_>>()
+        })?;
+        Ok(Reasons { shared: told.into_iter().flatten().collect() })
+    }
+
     /// The terms of a pair as they are stored, and whether its names and birth dates agree.
-    fn of(&mut self, weighed: &Weighed) -> (String, bool) {
-        let (shared, data_agrees) = self.known.entry(weighed.pattern).or_insert_with(|| {
-            let terms = self.engine.evidence_terms(self.model, weighed.pattern);
-            let level = |field: &str| {
-                let mut levels = terms.iter().flat_map(|term| &term.levels);
-                levels.find(|(known, _)| known == field).map_or("missing", |(_, level)| *level)
-            };
-            let name = level("name");
-            let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
-            (told(&terms), data_agrees)
-        });
+    fn told(&self, weighed: &Weighed) -> (String, bool) {
+        let (shared, data_agrees) =
+            self.shared.get(&weighed.pattern).map_or((NO_TERMS, false), |(terms, agrees)| (terms.as_str(), *agrees));
         let own = told(&weighed.own_terms());
         let text = match (shared.strip_suffix(']'), own.strip_prefix('[')) {
-            (Some(_), Some("]")) => shared.clone(),
+            (Some(_), Some("]")) => shared.into(),
             (Some("["), _) => own,
             (Some(shared), Some(own)) => format!("{shared},{own}"),
             _ => NO_TERMS.into(),
         };
-        (text, *data_agrees)
+        (text, data_agrees)
     }
+}
+
+/// The terms of all pairs that agree so, and whether their names and birth dates do.
+fn shared(engine: &Engine, model: &Model, pattern: u64) -> (String, bool) {
+    let terms = engine.evidence_terms(model, pattern);
+    let level = |field: &str| {
+        let mut levels = terms.iter().flat_map(|term| &term.levels);
+        levels.find(|(known, _)| known == field).map_or("missing", |(_, level)| *level)
+    };
+    let name = level("name");
+    let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
+    (told(&terms), data_agrees)
+}
+
+/// What became of a person of the left side, and whether one of their pairs holds. None for a member of ours.
+fn result(
+    at: u32,
+    person: &Person,
+    list: &[(usize, u32)],
+    right: &People,
+    taken: &Taken,
+    pairs: &[Pair],
+    facts: &[Facts],
+) -> Option<(u32, bool, MatchResult)> {
+    let Side::Statement(statement_id, ordinal) = person.side else { return None };
+    let own: Vec<Facts> = list.iter().filter_map(|(pair, _)| facts.get(*pair).copied()).collect();
+    let held = holding(&own);
+    let stranger = taken.by_a_stranger(person, at, list).and_then(|at| right.get(at)).map(|stranger| stranger.side);
+    let nik_taken = nik_taken(stranger.is_some(), &own);
+    let (stranger_statement_id, stranger_ordinal, stranger_member_id) = match stranger {
+        Some(Side::Statement(id, ordinal)) => (Some(id), Some(ordinal), None),
+        Some(Side::Member(id)) => (None, None, Some(id)),
+        None => (None, None, None),
+    };
+    let result = MatchResult {
+        statement_id,
+        ordinal,
+        region_code: person.region.to_string(),
+        nik_state: person.nik_state.name().into(),
+        nik_strange: stranger.is_some(),
+        nik_taken,
+        status: status(person.nik_state, nik_taken, held.and_then(|held| own.get(held))).name().into(),
+        pair_id: held.and_then(|held| list.get(held)).and_then(|(pair, _)| pairs.get(*pair)).map(|pair| pair.id),
+        dukcapil_match: person.dukcapil_match,
+        stranger_statement_id,
+        stranger_ordinal,
+        stranger_member_id,
+    };
+    Some((at, held.is_some(), result))
+}
+
+fn count<T>(list: &[T]) -> u32 {
+    u32::try_from(list.len()).unwrap_or(u32::MAX)
 }
 
 /// A pair without weight.

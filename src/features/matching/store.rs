@@ -1,12 +1,11 @@
 //! SQL of runs and of the pairs they find.
 
 use chrono::{DateTime, Utc};
-use diesel::dsl::sql;
-use diesel::expression::SqlLiteral;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Double, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
+use futures_util::{StreamExt, TryStreamExt, future, stream};
 use serde::Serialize;
 use uuid::Uuid;
 
@@ -212,7 +211,6 @@ pub struct Pair {
     /// How many others a decision settles.
     pub unlocks: i16,
     /// The terms that add up to the weight, as JSON text: only who explains a pair reads them.
-    #[diesel(select_expression = sql::<Text>("match_pairs.terms::text"), select_expression_type = SqlLiteral<Text>)]
     pub terms: String,
 }
 
@@ -239,35 +237,43 @@ impl Pair {
 /// Pairs that are sent at a time: more than their columns have room for in the server's memory would go through its disk.
 const AT_A_TIME: usize = 4_000;
 
-/// Stores the pairs of a run. Lists side by side in place of one table of them: the server keeps no copy of each.
+/// Stores the pairs of a run.
 pub async fn insert_pairs(tx: &mut Tx, rows: &[Pair]) -> Result<()> {
-    for rows in rows.chunks(AT_A_TIME) {
-        diesel::sql_query(
-            "INSERT INTO match_pairs (id, run_id, region_code, left_statement_id, left_ordinal, right_statement_id, right_ordinal,
+    in_turn(rows.chunks(AT_A_TIME).map(|rows| insert_some_pairs(tx, rows)).collect()).await
+}
+
+/// Lists side by side in place of one table of them: the server keeps no copy of each.
+async fn insert_some_pairs(tx: &Tx, rows: &[Pair]) -> QueryResult<usize> {
+    diesel::sql_query(
+        "INSERT INTO match_pairs (id, run_id, region_code, left_statement_id, left_ordinal, right_statement_id, right_ordinal,
                     right_member_id, one_key, other_key, weight, probability, zone, nik_agrees, data_agrees, right_state, unlocks, terms)
              SELECT unnest($2), $1, unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),
-                    unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18)::json",
-        )
-        .bind::<SqlUuid, _>(rows.first().map(|row| row.run_id).unwrap_or_default())
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.region_code.as_str()).collect::<Vec<_>>())
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.left_statement_id).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.left_ordinal).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.right_statement_id).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SmallInt>>, _>(rows.iter().map(|row| row.right_ordinal).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.right_member_id).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.one_key.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.other_key.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Double>, _>(rows.iter().map(|row| row.weight).collect::<Vec<_>>())
-        .bind::<Array<Double>, _>(rows.iter().map(|row| row.probability).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.zone.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Bool>>, _>(rows.iter().map(|row| row.nik_agrees).collect::<Vec<_>>())
-        .bind::<Array<Bool>, _>(rows.iter().map(|row| row.data_agrees).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.right_state.as_deref()).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.unlocks).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<_>>())
-        .execute(&mut tx.on())
-        .await?;
-    }
+                    unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18)",
+    )
+    .bind::<SqlUuid, _>(rows.first().map(|row| row.run_id).unwrap_or_default())
+    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.region_code.as_str()).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.left_statement_id).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.left_ordinal).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.right_statement_id).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SmallInt>>, _>(rows.iter().map(|row| row.right_ordinal).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.right_member_id).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.one_key.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.other_key.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Double>, _>(rows.iter().map(|row| row.weight).collect::<Vec<_>>())
+    .bind::<Array<Double>, _>(rows.iter().map(|row| row.probability).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.zone.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Bool>>, _>(rows.iter().map(|row| row.nik_agrees).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(rows.iter().map(|row| row.data_agrees).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.right_state.as_deref()).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.unlocks).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<_>>())
+    .execute(&mut tx.on())
+    .await
+}
+
+/// Stores lists one after the other. While the server stores one, the next is made ready and lies before it when it is done.
+async fn in_turn<F: Future<Output = QueryResult<usize>>>(lists: Vec<F>) -> Result<()> {
+    stream::iter(lists).buffered(2).try_for_each(|_| future::ok(())).await?;
     Ok(())
 }

@@ -8,6 +8,7 @@ use diesel::sql_types::{Array, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
+use super::in_turn;
 use crate::platform::access::under;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
@@ -44,32 +45,36 @@ pub struct MatchResult {
     pub stranger_member_id: Option<Uuid>,
 }
 
+/// Results that are sent at a time.
+const AT_A_TIME: usize = 8_000;
+
 /// Stores the results of a run.
 pub async fn insert_results(tx: &mut Tx, run: Uuid, rows: &[MatchResult]) -> Result<()> {
-    for rows in rows.chunks(20_000) {
-        diesel::sql_query(
-            "INSERT INTO match_results (run_id, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id,
+    in_turn(rows.chunks(AT_A_TIME).map(|rows| insert_some(tx, run, rows)).collect()).await
+}
+
+async fn insert_some(tx: &Tx, run: Uuid, rows: &[MatchResult]) -> QueryResult<usize> {
+    diesel::sql_query(
+        "INSERT INTO match_results (run_id, statement_id, ordinal, region_code, nik_state, nik_strange, nik_taken, status, pair_id,
                     dukcapil_match, stranger_statement_id, stranger_ordinal, stranger_member_id)
              SELECT $1, unnest($2), unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),
                     unnest($11), unnest($12), unnest($13)",
-        )
-        .bind::<SqlUuid, _>(run)
-        .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.statement_id).collect::<Vec<_>>())
-        .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.ordinal).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.region_code.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.nik_state.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_strange).collect::<Vec<_>>())
-        .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_taken).collect::<Vec<_>>())
-        .bind::<Array<Text>, _>(rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.pair_id).collect::<Vec<_>>())
-        .bind::<Array<Nullable<Bool>>, _>(rows.iter().map(|row| row.dukcapil_match).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.stranger_statement_id).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SmallInt>>, _>(rows.iter().map(|row| row.stranger_ordinal).collect::<Vec<_>>())
-        .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.stranger_member_id).collect::<Vec<_>>())
-        .execute(&mut tx.on())
-        .await?;
-    }
-    Ok(())
+    )
+    .bind::<SqlUuid, _>(run)
+    .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.statement_id).collect::<Vec<_>>())
+    .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.ordinal).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.region_code.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.nik_state.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_strange).collect::<Vec<_>>())
+    .bind::<Array<Bool>, _>(rows.iter().map(|row| row.nik_taken).collect::<Vec<_>>())
+    .bind::<Array<Text>, _>(rows.iter().map(|row| row.status.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.pair_id).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Bool>>, _>(rows.iter().map(|row| row.dukcapil_match).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.stranger_statement_id).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SmallInt>>, _>(rows.iter().map(|row| row.stranger_ordinal).collect::<Vec<_>>())
+    .bind::<Array<Nullable<SqlUuid>>, _>(rows.iter().map(|row| row.stranger_member_id).collect::<Vec<_>>())
+    .execute(&mut tx.on())
+    .await
 }
 
 /// Which results.
