@@ -212,12 +212,21 @@ impl Brought {
                 WhatBecame::Deceased => MemberStatus::Deceased,
                 WhatBecame::MovedOut => MemberStatus::MovedOut,
             };
-            // Whoever died or left on file since is not brought back by an older visit that still met them.
-            let brings_back = status == MemberStatus::Present && place.is_some_and(|place| place.status != MemberStatus::Present);
-            if brings_back {
-                self.unread.push(not_applied(self.visit, self.family, Some(member), "status", Code::StepNotAllowed.name().into()));
-            } else if place.is_none_or(|place| place.status != status) {
-                became.push((place.is_some_and(|place| place.heads), member, status, new_head_id.map(|id| known.member(id))));
+            if place.is_some_and(|place| place.status == status) {
+                continue;
+            }
+            // What became of somebody who is another record by now, or in another family, was said of who they were; and whoever died
+            // or left on file since is not brought back by an older visit that still met them. Somebody has to look.
+            let code = if member != member_id {
+                Some(Code::RecordMerged)
+            } else if place.is_some_and(|place| place.family != self.family) {
+                Some(Code::MemberElsewhere)
+            } else {
+                place.filter(|_| status == MemberStatus::Present).map(|_| Code::StepNotAllowed)
+            };
+            match code {
+                Some(code) => self.unread.push(not_applied(self.visit, self.family, Some(member_id), "status", code.name().into())),
+                None => became.push((place.is_some_and(|place| place.heads), member, status, new_head_id.map(|id| known.member(id)))),
             }
         }
         if presence == Some(Presence::Deceased) {

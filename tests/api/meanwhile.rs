@@ -1,0 +1,340 @@
+//! What happens to families between the visit and the acceptance: merges, splits, moves, deaths, corrections by officers; and what
+//! happens to a village's result while others work on it. All through HTTP.
+
+use std::collections::BTreeMap;
+
+use entas::platform::policy::Role;
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use crate::attachments::attachment;
+use crate::datasets::number;
+use crate::family_events::{member, people};
+use crate::results::signed;
+use crate::support::{Answer, Client, Place, World};
+use crate::verification::{batch, campaign_body, family_in, release_of, visit};
+
+/// An open campaign over families on file: its address, its release, and the part of each village.
+struct Campaign {
+    path: String,
+    release: String,
+    parts: BTreeMap<String, String>,
+}
+
+async fn campaign(world: &World, families: &[&str]) -> Campaign {
+    let families: Vec<String> = families.iter().map(|id| (*id).to_owned()).collect();
+    let release = release_of(world, Place::Home, &families).await;
+    let coordinator = world.role(Role::Coordinator);
+    let planned = coordinator.post("/verification-campaigns", campaign_body(world, Place::Home, &release)).await.expect(201);
+    let path = format!("/verification-campaigns/{}", planned.id());
+    coordinator.step(&format!("{path}/open")).await.expect(202);
+    world.run_jobs().await;
+    let parts = parts(&coordinator, &path).await;
+    Campaign { path, release, parts }
+}
+
+async fn parts(coordinator: &Client, path: &str) -> BTreeMap<String, String> {
+    let text = |row: &Value, field: &str| row[field].as_str().unwrap().to_owned();
+    let rows = coordinator.all(&format!("{path}/assignments")).await;
+    rows.iter().map(|row| (text(row, "region_code"), text(row, "village_result_id"))).collect()
+}
+
+/// A visit that finds a family, but for what is said otherwise.
+fn seen(family: &str, otherwise: Value) -> Value {
+    let mut visit = visit(family);
+    visit.as_object_mut().unwrap().extend(otherwise.as_object().unwrap().clone());
+    visit
+}
+
+async fn send(operator: &Client, result: &str, visits: &[Value]) {
+    let sent = operator.post("/visits", batch(result, visits)).await.expect(200);
+    assert_eq!(sent.body["recorded"].as_u64(), Some(visits.len() as u64), "{}", sent.text);
+}
+
+/// The village head signs, nothing is posted; the camat forwards.
+async fn hand_over(world: &World, head: &Client, village: &str, result: &str) {
+    let minutes = attachment(head, village, "minutes").await;
+    let path = format!("/village-results/{result}");
+    head.post(&format!("{path}/finalise"), signed(&minutes, 0)).await.expect(200);
+    let letter = json!({"letter_number": "400/112"});
+    world.role(Role::SubdistrictOfficer).post(&format!("{path}/forward"), letter).await.expect(200);
+}
+
+async fn accept(world: &World, result: &str) -> Answer {
+    world.role(Role::SocialAffairs).step(&format!("/village-results/{result}/accept")).await.expect(200)
+}
+
+/// What an acceptance could not carry over: family, member, field, code.
+fn left(accepted: &Answer) -> Vec<(String, Option<String>, String, String)> {
+    let text = |row: &Value, field: &str| row[field].as_str().map(str::to_owned);
+    let rows = accepted.body["not_applied"].as_array().unwrap();
+    let mut left: Vec<_> = rows
+        .iter()
+        .map(|row| (text(row, "beneficiary_id").unwrap(), text(row, "member_id"), text(row, "field").unwrap(), text(row, "code").unwrap()))
+        .collect();
+    left.sort();
+    left
+}
+
+fn sorted<T: Ord>(mut rows: Vec<T>) -> Vec<T> {
+    rows.sort();
+    rows
+}
+
+async fn record(client: &Client, family: &str) -> Value {
+    client.get(&format!("/beneficiaries/{family}")).await.expect(200).body
+}
+
+async fn status(client: &Client, family: &str, member: &str) -> Value {
+    client.get(&format!("/beneficiaries/{family}/members/{member}")).await.expect(200).body["status"].clone()
+}
+
+/// A family of a mother and a child in the first village: itself, the mother, the child.
+async fn household(world: &World) -> [String; 3] {
+    let family = family_in(world, Place::Home, world.home.village).await;
+    let members = people(&world.role(Role::SocialAffairs), &family).await;
+    let head = members.iter().find(|row| row["relation"] == "head").unwrap()["id"].as_str().unwrap().to_owned();
+    [family, head, member(&members, "Anak")]
+}
+
+/// Merges a family into another one, these people with those.
+async fn merge(world: &World, (kept, other): (&str, &str), people: &[(&str, &str)], people_only: bool) {
+    let people: Vec<Value> = people.iter().map(|(kept, merged)| json!({"kept_member_id": kept, "merged_member_id": merged})).collect();
+    let body = json!({"other_id": other, "people": people, "people_only": people_only, "reason": "Tercatat dua kali",
+        "override_reason": "Dipastikan kepala dusun"});
+    world.role(Role::SocialAffairs).post(&format!("/beneficiaries/{kept}/merge"), body).await.expect(201);
+}
+
+async fn died(operator: &Client, family: &str, member: &str) {
+    let body = json!({"beneficiary_id": family, "member_id": member, "on": "2026-10-05"});
+    operator.post("/family-events/death", body).await.expect(201);
+}
+
+#[actix_web::test]
+async fn what_a_visit_says_of_a_family_that_was_merged_since_ends_and_raises_nobody() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let [kept, kept_head, kept_child] = household(&world).await;
+    let [gone, ..] = household(&world).await;
+    let [buried, ..] = household(&world).await;
+    let [alive, ..] = household(&world).await;
+    let [dead, _, dead_child] = household(&world).await;
+    let village = campaign(&world, &[&gone, &buried, &alive]).await;
+    let result = &village.parts[world.home.village];
+    let alive_people = people(&dinsos, &alive).await;
+    let alive_child = member(&alive_people, "Anak");
+    send(
+        &operator,
+        result,
+        &[
+            seen(&gone, json!({"presence": "moved_out", "eligibility": "not_assessed", "answers": {}, "attributes": {"floor": "tiles"}})),
+            seen(&buried, json!({"presence": "deceased", "eligibility": "not_assessed", "answers": {}, "attributes": {}})),
+            seen(&alive, json!({"people": [{"member_id": alive_child, "status": "present"}], "attributes": {}})),
+        ],
+    )
+    .await;
+    hand_over(&world, &world.role(Role::VillageHead), world.home.village, result).await;
+
+    // Two of them turn out to be families that live; of the third the child is somebody who died.
+    merge(&world, (&kept, &gone), &[], false).await;
+    merge(&world, (&kept, &buried), &[], false).await;
+    died(&operator, &dead, &dead_child).await;
+    merge(&world, (&dead, &alive), &[(&dead_child, &alive_child)], false).await;
+    let accepted = accept(&world, result).await;
+    let presence = |family: &str| (family.to_owned(), None, "presence".to_owned(), "record_merged".to_owned());
+    assert_eq!(left(&accepted), sorted(vec![presence(&kept), presence(&kept), presence(&dead)]), "{}", accepted.text);
+    let now = record(&dinsos, &kept).await;
+    assert_eq!((now["status"].as_str(), now["head"]["id"].as_str()), (Some("active"), Some(kept_head.as_str())));
+    assert_eq!(now["welfare"]["attributes"]["floor"], "tiles", "what was seen of the house follows");
+    assert!(people(&dinsos, &kept).await.iter().all(|row| row["status"] == "present"), "nobody died of a merge");
+    assert_eq!(status(&dinsos, &kept, &kept_child).await, "present");
+    assert_eq!(status(&dinsos, &dead, &dead_child).await, "deceased", "and nobody rose");
+}
+
+#[actix_web::test]
+async fn what_a_visit_says_of_members_who_went_elsewhere_since_ends_and_raises_nobody() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let [one, _, leaver] = household(&world).await;
+    let [two, _, twin] = household(&world).await;
+    let [three, _, ghost] = household(&world).await;
+    let [other, _, living] = household(&world).await;
+    let [fourth, _, buried] = household(&world).await;
+    let village = campaign(&world, &[&one, &two, &three]).await;
+    let result = &village.parts[world.home.village];
+    let said =
+        |family: &str, member: &str, what: &str| seen(family, json!({"attributes": {}, "people": [{"member_id": member, "status": what}]}));
+    let visits = [said(&one, &leaver, "moved_out"), said(&two, &twin, "deceased"), said(&three, &ghost, "present")];
+    send(&operator, result, &visits).await;
+    hand_over(&world, &world.role(Role::VillageHead), world.home.village, result).await;
+
+    // The first heads a family of their own now; the second was somebody else's child on two lists; the third somebody who died.
+    let body = json!({"members": [{"member_id": leaver, "relation": "head"}], "reason": "Menikah dan pisah KK"});
+    let own = dinsos.post(&format!("/beneficiaries/{one}/split"), body).await.expect(201).body["other_id"].clone();
+    merge(&world, (&other, &two), &[(&living, &twin)], true).await;
+    died(&operator, &fourth, &buried).await;
+    merge(&world, (&fourth, &three), &[(&buried, &ghost)], true).await;
+    let accepted = accept(&world, result).await;
+    let at = |family: &str, member: &str, code: &str| (family.to_owned(), Some(member.to_owned()), "status".to_owned(), code.to_owned());
+    let expected = vec![at(&one, &leaver, "member_elsewhere"), at(&two, &twin, "record_merged"), at(&three, &ghost, "record_merged")];
+    assert_eq!(left(&accepted), sorted(expected), "{}", accepted.text);
+    let own = own.as_str().unwrap();
+    assert_eq!((status(&dinsos, own, &leaver).await, record(&dinsos, own).await["head"]["id"].clone()), (json!("present"), json!(leaver)));
+    assert_eq!(status(&dinsos, &other, &living).await, "present");
+    assert_eq!(status(&dinsos, &fourth, &buried).await, "deceased");
+}
+
+#[actix_web::test]
+async fn nobody_who_died_is_made_present_by_an_older_visit() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let [family, head, child] = household(&world).await;
+    let village = campaign(&world, &[&family]).await;
+    let result = &village.parts[world.home.village];
+    let both = json!([{"member_id": head, "status": "present"}, {"member_id": child, "status": "present"}]);
+    send(&operator, result, &[seen(&family, json!({"people": both}))]).await;
+    died(&operator, &family, &child).await;
+    hand_over(&world, &world.role(Role::VillageHead), world.home.village, result).await;
+    let accepted = accept(&world, result).await;
+    assert_eq!(left(&accepted), [(family.clone(), Some(child.clone()), "status".into(), "step_not_allowed".into())]);
+    assert_eq!(status(&dinsos, &family, &child).await, "deceased");
+    assert_eq!(record(&dinsos, &family).await["member_count"], 1);
+}
+
+#[actix_web::test]
+async fn a_family_that_a_wrong_visit_ended_comes_back_with_the_next_acceptance() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let [wrong, ..] = household(&world).await;
+    let [ended, ..] = household(&world).await;
+    let village = campaign(&world, &[&wrong, &ended]).await;
+    let (head, result) = (world.role(Role::VillageHead), &village.parts[world.home.village]);
+    let gone = json!({"presence": "moved_out", "eligibility": "not_assessed", "answers": {}});
+    let first = [seen(&wrong, gone.clone()), seen(&ended, json!({}))];
+    send(&operator, result, &first).await;
+    hand_over(&world, &head, world.home.village, result).await;
+    assert_eq!(left(&accept(&world, result).await), []);
+    assert_eq!(record(&dinsos, &wrong).await["status"], "inactive");
+    // Whom somebody of the office served no longer stays so, whatever the next visit finds.
+    dinsos.post(&format!("/beneficiaries/{ended}/deactivate"), json!({"reason": "capable"})).await.expect(200);
+
+    dinsos.post(&format!("/village-results/{result}/reopen"), json!({"note": "Keluarga ternyata masih ada"})).await.expect(200);
+    let again: Vec<Value> = first
+        .iter()
+        .map(|visit| seen(visit["beneficiary_id"].as_str().unwrap(), json!({"based_on_id": visit["id"], "note": "Ditemukan"})))
+        .collect();
+    send(&operator, result, &again).await;
+    hand_over(&world, &head, world.home.village, result).await;
+    assert_eq!(left(&accept(&world, result).await), []);
+    let back = record(&dinsos, &wrong).await;
+    assert_eq!((back["status"].as_str(), &back["inactive_reason"], &back["member_count"]), (Some("active"), &Value::Null, &json!(2)));
+    assert_eq!(record(&dinsos, &ended).await["inactive_reason"], "capable");
+}
+
+#[actix_web::test]
+async fn a_campaign_waits_for_results_on_their_way() {
+    let world = World::new().await;
+    let operator = world.role(Role::VillageOperator);
+    let [family, ..] = household(&world).await;
+    let village = campaign(&world, &[&family]).await;
+    let result = &village.parts[world.home.village];
+    send(&operator, result, &[seen(&family, json!({}))]).await;
+    let coordinator = world.role(Role::Coordinator);
+    let (path, close) = (format!("/village-results/{result}"), format!("{}/close", village.path));
+    let minutes = attachment(&world.role(Role::VillageHead), world.home.village, "minutes").await;
+    world.role(Role::VillageHead).post(&format!("{path}/finalise"), signed(&minutes, 0)).await.expect(200);
+    let waits = coordinator.step(&close).await.refused(409, "step_not_allowed");
+    assert!(waits.body["detail"].as_str().unwrap().starts_with("1 village results"), "{}", waits.text);
+    let letter = json!({"letter_number": "400/112"});
+    world.role(Role::SubdistrictOfficer).post(&format!("{path}/forward"), letter).await.expect(200);
+    coordinator.step(&close).await.refused(409, "step_not_allowed");
+    assert_eq!(coordinator.get(&village.path).await.expect(200).body["state"], "open");
+    accept(&world, result).await;
+    coordinator.step(&close).await.expect(200);
+}
+
+/// How many connections wait for a row that another one holds.
+async fn waiting(world: &World, expected: i64) {
+    let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0";
+    while number(world, blocked).await < expected {
+        tokio::task::yield_now().await;
+    }
+}
+
+#[actix_web::test]
+async fn a_family_is_given_to_a_village_or_its_result_is_finalised_and_never_both() {
+    // Both orders, each for certain: a third connection holds the result until the first of the two waits in line, and the second too.
+    for assigned_first in [false, true] {
+        let world = World::new().await;
+        let [family, ..] = household(&world).await;
+        let village = campaign(&world, &[&family]).await;
+        let result = &village.parts[world.home.village];
+        send(&world.role(Role::VillageOperator), result, &[seen(&family, json!({}))]).await;
+        let [late, ..] = household(&world).await;
+        let stated = "WITH stated AS (INSERT INTO statements (id, release_id, source_id, region_code, people, digest, sealed)
+                SELECT gen_random_uuid(), $1, $2::uuid::text, region_code, 2, '\\x00', '\\x00' FROM beneficiaries WHERE id = $2)
+             INSERT INTO source_families (dataset_id, source_id, beneficiary_id, release_id) SELECT dataset_id, $2::uuid::text, $2, $1 FROM releases WHERE id = $1";
+        let ids: (Uuid, Uuid) = (village.release.parse().unwrap(), late.parse().unwrap());
+        world.sql().await.execute(stated, &[&ids.0, &ids.1]).await.unwrap();
+        world.role(Role::Coordinator).step(&format!("{}/assign", village.path)).await.expect(202);
+        let head = world.role(Role::VillageHead);
+        let minutes = attachment(&head, world.home.village, "minutes").await;
+
+        let gate = crate::support::db::look(&world.db.url).await;
+        gate.batch_execute("BEGIN").await.unwrap();
+        gate.execute("SELECT FROM village_results WHERE id = $1 FOR UPDATE", &[&result.parse::<Uuid>().unwrap()]).await.unwrap();
+        let finalise = async {
+            waiting(&world, i64::from(assigned_first)).await;
+            head.post(&format!("/village-results/{result}/finalise"), signed(&minutes, 0)).await
+        };
+        let assign = async {
+            waiting(&world, i64::from(!assigned_first)).await;
+            world.run_jobs().await;
+        };
+        let open = async {
+            waiting(&world, 2).await;
+            gate.batch_execute("COMMIT").await.unwrap();
+        };
+        let (finalised, (), ()) = futures_util::join!(finalise, assign, open);
+        let (given, state) = (number(&world, "SELECT count(*) FROM assigned_families").await, finalised.status);
+        if assigned_first {
+            finalised.refused(409, "visits_missing");
+            assert_eq!(given, 2);
+        } else {
+            assert_eq!((given, state), (1, 200), "{}", finalised.text);
+        }
+        let unvisited = number(
+            &world,
+            "SELECT count(*) FROM village_results r JOIN assigned_families a ON a.village_result_id = r.id
+              WHERE r.state = 'finalised' AND NOT EXISTS (SELECT FROM visits v WHERE v.beneficiary_id = a.beneficiary_id)",
+        )
+        .await;
+        assert_eq!(unvisited, 0, "nothing that nobody visited is handed over");
+    }
+}
+
+#[actix_web::test]
+async fn of_a_family_that_moved_while_the_campaign_runs_its_old_village_learns_nothing_more() {
+    let mut world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let neighbour = world.hire("operator-2", Role::VillageOperator, world.home.next_village, None).await;
+    let body = json!({"region_code": world.home.village, "address": "RT 02", "kk_number": "6202970101220051", "attributes": {"floor": "earth"},
+        "members": [{"name": "Udin", "relation": "head", "nik": "6202970107800051"}, {"name": "Ani", "relation": "spouse"}]});
+    let family = dinsos.post("/beneficiaries", body).await.expect(201).id();
+    let [stays, ..] = household(&world).await;
+    let village = campaign(&world, &[&family, &stays]).await;
+    let path = format!("/village-results/{}/packet", village.parts[world.home.village]);
+    let packet = operator.get(&path).await.expect(200);
+    assert!(packet.text.contains("Udin") && packet.text.contains("0051"), "{}", packet.text);
+
+    let offer = json!({"beneficiary_id": family, "to_region_code": world.home.next_village, "reason": "Pindah mengikuti pekerjaan"});
+    let offered = operator.post("/family-moves", offer).await.expect(201).id();
+    neighbour.post(&format!("/family-moves/{offered}/accept"), json!({"address": "RT 09"})).await.expect(200);
+    let packet = operator.get(&path).await.expect(200);
+    let told = packet.body["families"].as_array().unwrap().iter().find(|row| row["beneficiary_id"] == family.as_str()).unwrap();
+    assert_eq!(*told, json!({"beneficiary_id": family, "moved_away": true, "attributes": {}, "needs": [], "members": []}));
+    for word in ["Udin", "Ani", "0051", "RT 09", world.home.next_village] {
+        assert!(!packet.text.contains(word), "{word}: {}", packet.text);
+    }
+    assert!(packet.text.contains(&stays));
+}
