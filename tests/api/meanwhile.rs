@@ -338,3 +338,90 @@ async fn of_a_family_that_moved_while_the_campaign_runs_its_old_village_learns_n
     }
     assert!(packet.text.contains(&stays));
 }
+
+async fn correct(client: &Client, path: &str, change: Value) {
+    let etag = client.get(path).await.expect(200).etag();
+    client.patch(path, &etag, change).await.expect(200);
+}
+
+#[actix_web::test]
+async fn what_an_officer_corrected_after_the_visit_stays_and_is_named() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let body = json!({"region_code": world.home.village, "kk_number": "6202970101220061", "attributes": {"floor": "earth", "roof": "thatch"},
+        "members": [{"name": "Udin", "relation": "head", "nik": "6202970107800061"}, {"name": "Ani", "relation": "spouse"},
+            {"name": "Budi", "relation": "child"}, {"name": "Citra", "relation": "child"}]});
+    let family = dinsos.post("/beneficiaries", body).await.expect(201).id();
+    let path = format!("/beneficiaries/{family}");
+    let persons = people(&dinsos, &family).await;
+    let [udin, ani, budi, citra] = ["Udin", "Ani", "Budi", "Citra"].map(|name| member(&persons, name));
+    let at = |member: &str| format!("{path}/members/{member}");
+    let village = campaign(&world, &[&family]).await;
+    let result = &village.parts[world.home.village];
+
+    // Corrected before the visit: the visit is the newer one, to the second, on the same day.
+    correct(&dinsos, &path, json!({"attributes": {"floor": "cement"}})).await;
+    correct(&dinsos, &at(&udin), json!({"birth_date": "1970-01-01"})).await;
+    let found = json!({
+        "visited_at": chrono::Utc::now(),
+        "attributes": {"floor": "tiles", "roof": "zinc", "toilet": "none"},
+        "corrections": [{"kk_number": "6202970101220062"},
+            {"member_id": udin, "nik": "6202970107800062", "name": "Udin Karim", "birth_date": "1980-07-01"},
+            {"member_id": ani, "name": "Ani Susanti"}],
+        "people": [{"member_id": budi, "status": "deceased"}, {"member_id": citra, "status": "moved_out"}]});
+    send(&operator, result, &[seen(&family, found)]).await;
+    // And after it, before the result is accepted: the card, one attribute, a number, a name the same way, and a child who lives.
+    correct(&dinsos, &path, json!({"kk_number": "6202970101220063", "attributes": {"roof": "tile", "toilet": "none"}})).await;
+    correct(&dinsos, &at(&udin), json!({"nik": "6202970107800063"})).await;
+    correct(&dinsos, &at(&ani), json!({"name": "Ani Susanti"})).await;
+    correct(&dinsos, &at(&budi), json!({"status": "moved_out"})).await;
+    correct(&dinsos, &at(&budi), json!({"status": "present"})).await;
+    hand_over(&world, &world.role(Role::VillageHead), world.home.village, result).await;
+    let accepted = accept(&world, result).await;
+
+    let stays =
+        |member: Option<&str>, field: &str| (family.clone(), member.map(str::to_owned), field.to_owned(), "corrected_since".to_owned());
+    let expected = vec![stays(None, "kk_number"), stays(None, "attributes.roof"), stays(Some(&udin), "nik"), stays(Some(&budi), "status")];
+    assert_eq!(left(&accepted), sorted(expected), "{}", accepted.text);
+    assert!(!accepted.text.contains("620297010"), "no number is told: {}", accepted.text);
+    let now = record(&dinsos, &family).await;
+    let attributes = &now["welfare"]["attributes"];
+    assert_eq!(*attributes, json!({"floor": "tiles", "roof": "tile", "toilet": "none"}), "{now}");
+    assert_eq!(now["kk_number_masked"], "6202********0063");
+    let told = |who: &str| {
+        let path = at(who);
+        let dinsos = dinsos.clone();
+        async move { dinsos.get(&path).await.expect(200).body }
+    };
+    let head = told(&udin).await;
+    assert_eq!((head["name"].as_str(), head["birth_date"].as_str()), (Some("Udin Karim"), Some("1980-07-01")), "{head}");
+    assert_eq!(head["nik_masked"], "6202********0063");
+    assert_eq!((told(&budi).await["status"].clone(), told(&citra).await["status"].clone()), (json!("present"), json!("moved_out")));
+    let origins = dinsos.get(&format!("{path}/provenance")).await.expect(200).body;
+    let source = |fields: &Value, name: &str| fields.as_array().unwrap().iter().find(|row| row["field"] == name).unwrap()["source"].clone();
+    for (field, expected) in
+        [("attributes.floor", "verified"), ("attributes.roof", "officer"), ("attributes.toilet", "officer"), ("kk_number", "officer")]
+    {
+        assert_eq!(source(&origins["fields"], field), expected, "{field}");
+    }
+    // The refused numbers wait for somebody in the visit.
+    assert_eq!(number(&world, "SELECT count(*) FROM visits WHERE corrections_sealed IS NOT NULL").await, 1);
+}
+
+#[actix_web::test]
+async fn an_older_visit_of_another_campaign_does_not_undo_a_newer_one() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let [family, ..] = household(&world).await;
+    let (older, newer) = (campaign(&world, &[&family]).await, campaign(&world, &[&family]).await);
+    let head = world.role(Role::VillageHead);
+    for (campaign, day, roof) in [(&newer, "2026-10-20T02:00:00Z", "tile"), (&older, "2026-10-03T02:00:00Z", "thatch")] {
+        let result = &campaign.parts[world.home.village];
+        send(&operator, result, &[seen(&family, json!({"visited_at": day, "attributes": {"roof": roof}}))]).await;
+        hand_over(&world, &head, world.home.village, result).await;
+        let accepted = accept(&world, result).await;
+        let stays = (family.clone(), None, "attributes.roof".to_owned(), "corrected_since".to_owned());
+        assert_eq!(left(&accepted), if roof == "tile" { vec![] } else { vec![stays] });
+        assert_eq!(record(&dinsos, &family).await["welfare"]["attributes"]["roof"], "tile");
+    }
+}

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -19,7 +19,7 @@ use super::proposals;
 use super::store::result::{Carried, CarriedVisit};
 use super::store::{Proposal, VillageResult, proposal, result};
 use crate::features::beneficiaries::{
-    self, AttributesUpdate, FamilyPatch, FamilyStatus, InactiveReason, MemberPatch, MemberStatus, NewFamily, Origin, Placed,
+    self, AttributesUpdate, Edited, FamilyPatch, FamilyStatus, InactiveReason, MemberPatch, MemberStatus, NewFamily, Origin, Placed,
 };
 use crate::platform::changes::Change;
 use crate::platform::db::Tx;
@@ -39,13 +39,18 @@ pub struct NotApplied {
     pub beneficiary_id: Option<Uuid>,
     /// The member.
     pub member_id: Option<Uuid>,
-    /// `kk_number`, `attributes`, `identity` or `status` of a member, `presence` of the family, or `family` for one that was to be registered.
+    /// `kk_number`, `attributes`, `identity` or `status` of a member, `presence` of the family, or `family` for one that was to be
+    /// registered. Of what was corrected since the very field, such as `attributes.roof` or `nik`.
     #[schema(example = "kk_number")]
     pub field: String,
-    /// The stable code of the refusal.
+    /// The stable code of the refusal; `corrected_since` where an officer or a later visit stated it otherwise after this visit, and
+    /// that stays.
     #[schema(example = "family_card_taken")]
     pub code: String,
 }
+
+/// What was corrected after the visit stays as it is.
+const CORRECTED_SINCE: &str = "corrected_since";
 
 /// A stable word for a refusal: of an invalid field its own code says more.
 fn word(refusal: &Error) -> String {
@@ -144,10 +149,9 @@ struct Brought {
     unread: Vec<NotApplied>,
 }
 
-/// The day of a visit: the phone's clock put right by how far it was ahead when it sent the visit, and never after it arrived.
-fn day_of(visit: &CarriedVisit) -> NaiveDate {
-    let true_time = visit.visited_at - TimeDelta::seconds(visit.clock_skew_seconds.into());
-    true_time.min(visit.created_at).date_naive()
+/// When a visit was made: the phone's clock put right by how far it was ahead when it sent the visit, and never after it arrived.
+fn moment_of(visit: &CarriedVisit) -> DateTime<Utc> {
+    (visit.visited_at - TimeDelta::seconds(visit.clock_skew_seconds.into())).min(visit.created_at)
 }
 
 fn people_of(visit: &CarriedVisit) -> Result<Vec<PersonFound>> {
@@ -162,7 +166,7 @@ impl Brought {
     fn of(visit: &CarriedVisit, corrections: Vec<Correction>, people: Vec<PersonFound>, known: &Known) -> Brought {
         let family = known.family(visit.beneficiary_id);
         let mut brought =
-            Brought { visit: visit.id, family, origin: Origin::verified(day_of(visit)), pieces: Vec::new(), unread: Vec::new() };
+            Brought { visit: visit.id, family, origin: Origin::verified(moment_of(visit)), pieces: Vec::new(), unread: Vec::new() };
         for correction in corrections {
             if let Some(written) = &correction.kk_number {
                 match KkNumber::parse(written) {
@@ -247,7 +251,7 @@ impl Brought {
     }
 }
 
-async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece: &Piece, known: &Known) -> Result<Vec<Change>> {
+async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece: &Piece, known: &Known) -> Result<Edited> {
     let home = |member: Uuid| (known.place(member).map_or(family, |place| place.family), member);
     match piece {
         Piece::Card(number) => {
@@ -275,17 +279,21 @@ async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece
         }
         Piece::Ended(reason) => {
             if beneficiaries::find_family(tx, family).await?.status == FamilyStatus::Inactive {
-                return Ok(Vec::new());
+                return Ok(Edited::default());
             }
-            beneficiaries::turn(tx, family, Some(*reason), None).await
+            turned(beneficiaries::turn(tx, family, Some(*reason), None).await)
         }
         Piece::Found => {
             if known.ended.contains(&family) {
-                return beneficiaries::turn(tx, family, None, None).await;
+                return turned(beneficiaries::turn(tx, family, None, None).await);
             }
-            Ok(Vec::new())
+            Ok(Edited::default())
         }
     }
+}
+
+fn turned(changes: Result<Vec<Change>>) -> Result<Edited> {
+    Ok(Edited { changes: changes?, left: Vec::new() })
 }
 
 /// Carries what the visits of a village found, and its confirmed proposals, into the families' records. Gives what could not be, and
@@ -314,7 +322,10 @@ pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(
         left.extend(unread);
         for piece in pieces {
             match tx.attempt(async |tx| apply(tx, keys, (family, &origin), &piece, &known).await).await? {
-                Ok(told) => changes.extend(told),
+                Ok(edited) => {
+                    changes.extend(edited.changes);
+                    left.extend(edited.left.iter().map(|field| not_applied(id, family, piece.member(), field, CORRECTED_SINCE.into())));
+                }
                 Err(refusal) if refusal.code() == Code::FamilyCardTaken => later.push((id, family, origin.clone(), piece)),
                 Err(refusal) => left.push(not_applied(id, family, piece.member(), piece.field(), word(&refusal))),
             }
@@ -325,7 +336,7 @@ pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(
         let before = later.len();
         for (id, family, origin, piece) in std::mem::take(&mut later) {
             match tx.attempt(async |tx| apply(tx, keys, (family, &origin), &piece, &known).await).await? {
-                Ok(told) => changes.extend(told),
+                Ok(edited) => changes.extend(edited.changes),
                 Err(_) => later.push((id, family, origin, piece)),
             }
         }
@@ -352,7 +363,7 @@ async fn settle(tx: &mut Tx, keys: &KeyRing, old: Proposal, confirmed: bool, lef
     let mut changes = Vec::new();
     if confirmed {
         let family = NewFamily::from(proposals::opened(keys, &old)?.family);
-        let (id, origin) = (family.id, Origin::verified(old.visited_at.min(old.created_at).date_naive()));
+        let (id, origin) = (family.id, Origin::verified(old.visited_at.min(old.created_at)));
         match tx.attempt(async |tx| beneficiaries::register(tx, keys, family, &origin).await).await? {
             Ok(told) => changes.extend(told),
             Err(refusal) => {
