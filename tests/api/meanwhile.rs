@@ -3,7 +3,9 @@
 
 use std::collections::BTreeMap;
 
+use entas::platform::Services;
 use entas::platform::policy::Role;
+use entas::platform::seal::KeyRing;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
@@ -424,4 +426,48 @@ async fn an_older_visit_of_another_campaign_does_not_undo_a_newer_one() {
         assert_eq!(left(&accepted), if roof == "tile" { vec![] } else { vec![stays] });
         assert_eq!(record(&dinsos, &family).await["welfare"]["attributes"]["roof"], "tile");
     }
+}
+
+#[actix_web::test]
+async fn what_a_phone_sent_is_known_again_when_its_key_is_gone() {
+    let world = World::new().await;
+    let operator = world.role(Role::VillageOperator);
+    let [family, ..] = household(&world).await;
+    let village = campaign(&world, &[&family]).await;
+    let result = &village.parts[world.home.village];
+    let first = seen(&family, json!({"note": "Rumah panggung"}));
+    send(&operator, result, std::slice::from_ref(&first)).await;
+    let family =
+        json!({"region_code": world.home.village, "members": [{"name": format!("Ibu {}", Uuid::now_v7().simple()), "relation": "head"}]});
+    let body = json!({"id": Uuid::now_v7(), "village_result_id": result, "family": family, "eligibility": "poor", "answers": {},
+        "visited_at": chrono::Utc::now().to_rfc3339()});
+    let proposed = operator.post("/proposals", body.clone()).await.expect(201).id();
+    let why = json!({"reason": "Keluarga ini tinggal di desa sebelah"});
+    operator.post(&format!("/proposals/{proposed}/withdraw"), why).await.expect(200);
+
+    let lines = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+    let newer: Vec<String> = lines(&KeyRing::generate().unwrap()).iter().map(|line| line.replacen(" 1 ", " 2 ", 1)).collect();
+    let both = KeyRing::parse(&[newer.clone(), lines(&world.key_text)].concat().join("\n")).unwrap();
+    let config = || crate::support::world::config(&world.db.url);
+    let turning = Services::new(config(), both).unwrap();
+    let during = world.serve_with(turning.clone(), &operator);
+    let second = seen(first["beneficiary_id"].as_str().unwrap(), json!({"based_on_id": first["id"]}));
+    send(&during, result, std::slice::from_ref(&second)).await;
+    let mut lines = Vec::new();
+    for _ in 0..2 {
+        entas::features::verification::rotate_keys(&turning, |line| lines.push(line)).await.unwrap();
+        entas::features::beneficiaries::rotate_keys(&turning, drop).await.unwrap();
+    }
+    let told: Vec<&String> = lines.iter().filter(|line| line.starts_with("digests")).collect();
+    let digests = |count: u8| format!("digests of visits and proposals: {count} re-sealed");
+    assert_eq!(told, [&digests(2), &digests(0)], "the first visit and the proposal, once");
+    let alone = Services::new(config(), KeyRing::parse(&newer.join("\n")).unwrap()).unwrap();
+    let replica = world.serve_with(alone, &operator);
+    let again = replica.post("/visits", batch(result, &[first.clone(), second])).await.expect(200);
+    assert_eq!((again.body["known"].as_u64(), again.body["refused"].as_u64()), (Some(2), Some(0)), "{}", again.text);
+    let mut other = first;
+    other["note"] = json!("Rumah tembok");
+    let refused = replica.post("/visits", batch(result, &[other])).await.expect(200);
+    assert_eq!(refused.body["items"][0]["errors"][0]["code"], "id_taken", "{}", refused.text);
+    assert_eq!(replica.post("/proposals", body).await.expect(201).id(), proposed);
 }

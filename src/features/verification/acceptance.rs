@@ -16,8 +16,8 @@ use uuid::Uuid;
 use super::corrections::{self, Correction, PersonFound};
 use super::model::{Presence, ProposalState, WhatBecame};
 use super::proposals;
-use super::store::result::{Carried, CarriedVisit};
-use super::store::{Proposal, VillageResult, proposal, result};
+use super::store::proposals::{self as stored, Proposal};
+use super::store::results::{self, Carried, CarriedVisit, VillageResult};
 use crate::features::beneficiaries::{
     self, AttributesUpdate, Edited, FamilyPatch, FamilyStatus, InactiveReason, MemberPatch, MemberStatus, NewFamily, Origin, Placed,
 };
@@ -118,8 +118,8 @@ impl Known {
         let ids: Vec<Uuid> = named.iter().map(|id| members.get(id).copied().unwrap_or(*id)).collect();
         let families: Vec<Uuid> = families.iter().map(|id| leads.get(id).copied().unwrap_or(*id)).collect();
         let placed = beneficiaries::placed(tx, &ids, &families).await?;
-        let homes = result::homes(tx, &families).await?;
-        let ended = result::ended(tx, &families).await?;
+        let homes = results::homes(tx, &families).await?;
+        let ended = results::ended(tx, &families).await?;
         Ok(Known { families: leads, members, placed, homes, ended })
     }
 
@@ -299,9 +299,9 @@ fn turned(changes: Result<Vec<Change>>) -> Result<Edited> {
 /// Carries what the visits of a village found, and its confirmed proposals, into the families' records. Gives what could not be, and
 /// the changes, each naming the village's result it came of.
 pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(Vec<NotApplied>, Vec<Change>)> {
-    let open = proposal::of_result(tx, row.id).await?;
+    let open = stored::of_result(tx, row.id).await?;
     proposals::demand_unknown(tx, keys, &open).await?;
-    let visits = result::standing(tx, row.id).await?;
+    let visits = results::standing(tx, row.id).await?;
     let mut read = Vec::new();
     let mut named = Vec::new();
     for visit in &visits {
@@ -347,7 +347,7 @@ pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(
     let taken = Code::FamilyCardTaken.name();
     left.extend(later.into_iter().map(|(id, family, _, piece)| not_applied(id, family, None, piece.field(), taken.into())));
     done.whole = done.all.iter().filter(|id| !left.iter().any(|one| one.visit_id == Some(**id))).copied().collect();
-    result::carried(tx, &done).await?;
+    results::carried(tx, &done).await?;
     changes.extend(done.all.iter().map(|id| Change::new("visits", *id, row.village(), "carried")));
     for (old, confirmed) in open {
         let told = settle(tx, keys, old, confirmed == Some(true), &mut left).await?;
@@ -384,7 +384,7 @@ async fn settle(tx: &mut Tx, keys: &KeyRing, old: Proposal, confirmed: bool, lef
         new.state = ProposalState::Rejected.name().into();
     }
     let action = if confirmed { "registered" } else { "rejected" };
-    let new = proposal::update(tx, &new).await?;
+    let new = stored::update(tx, &new).await?;
     changes.push(Change::turned(action, &old, &new));
     Ok(changes)
 }

@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::model::{Due, Late, ResultState, Taken};
+use super::progress::verification_progress;
 use crate::platform::access::under;
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
@@ -22,30 +23,6 @@ use crate::platform::ids::RegionCode;
 use crate::schema::{
     assigned_families, beneficiaries, campaign_subdistricts, meeting_verdicts, proposals, verification_campaigns, village_results, visits,
 };
-
-diesel::table! {
-    /// How far each village is; replaceable/verification_progress.sql.
-    verification_progress (village_result_id) {
-        village_result_id -> Uuid,
-        assigned -> BigInt,
-        visited -> BigInt,
-        found -> BigInt,
-        not_found -> BigInt,
-        deceased -> BigInt,
-        moved_within -> BigInt,
-        moved_out -> BigInt,
-        duplicate -> BigInt,
-        refused -> BigInt,
-        extreme_poor -> BigInt,
-        poor -> BigInt,
-        vulnerable -> BigInt,
-        capable -> BigInt,
-        conflicts -> BigInt,
-        proposed -> BigInt,
-        on_file -> BigInt,
-        registered -> BigInt,
-    }
-}
 
 /// A row.
 #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Serialize)]
@@ -192,10 +169,8 @@ pub struct Wanted {
     pub late: Option<bool>,
 }
 
+/// Whether the next step is overdue.
 const LATE: &str = "(coalesce(CASE village_results.state WHEN 'finalised' THEN campaign_subdistricts.forward_by
-    WHEN 'forwarded' THEN campaign_subdistricts.accept_by WHEN 'accepted' THEN NULL ELSE campaign_subdistricts.finalise_by END
-    < (now() AT TIME ZONE 'UTC')::date, FALSE))";
-const IN_TIME: &str = "(NOT coalesce(CASE village_results.state WHEN 'finalised' THEN campaign_subdistricts.forward_by
     WHEN 'forwarded' THEN campaign_subdistricts.accept_by WHEN 'accepted' THEN NULL ELSE campaign_subdistricts.finalise_by END
     < (now() AT TIME ZONE 'UTC')::date, FALSE))";
 
@@ -224,7 +199,7 @@ pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit:
         query = query.filter(village_results::state.eq(state));
     }
     if let Some(late) = wanted.late {
-        query = query.filter(fixed::<Bool>(if late { LATE } else { IN_TIME }));
+        query = query.filter(fixed::<Bool>(LATE).eq(late));
     }
     if let Some(after) = after {
         query = query.filter(village_results::id.gt(after));
@@ -272,7 +247,8 @@ pub async fn demand_campaign_open(tx: &Tx, row: &VillageResult) -> Result<()> {
     if state == "open" { Ok(()) } else { Err(Code::CampaignNotOpen.into()) }
 }
 
-/// One result that still takes visits, proposals and verdicts, locked.
+/// The one gate for whatever a village writes: its result, locked, while it takes visits, proposals and verdicts. Refused where the
+/// village has handed it over or the campaign is not open.
 pub async fn find_open_to_change(tx: &Tx, id: Uuid, expected: IfGiven) -> Result<VillageResult> {
     let row = find_to_change(tx, id, expected).await?;
     demand_campaign_open(tx, &row).await?;

@@ -88,7 +88,7 @@ pub struct Visit {
     /// Photos.
     #[serde(skip)]
     pub attachment_ids: Vec<Option<Uuid>>,
-    /// Keyed digest of what was sent.
+    /// Digest of what was sent, sealed.
     #[serde(skip)]
     pub digest: Vec<u8>,
     /// Version.
