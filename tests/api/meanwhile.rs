@@ -471,3 +471,128 @@ async fn what_a_phone_sent_is_known_again_when_its_key_is_gone() {
     assert_eq!(refused.body["items"][0]["errors"][0]["code"], "id_taken", "{}", refused.text);
     assert_eq!(replica.post("/proposals", body).await.expect(201).id(), proposed);
 }
+
+/// A family moves from one village to another: offered by one operator, accepted by the other.
+async fn moves(family: &str, from: &Client, (to, village): (&Client, &str)) {
+    let offer = json!({"beneficiary_id": family, "to_region_code": village, "reason": "Pindah mengikuti pekerjaan"});
+    let offered = from.post("/family-moves", offer).await.expect(201).id();
+    to.step(&format!("/family-moves/{offered}/accept")).await.expect(200);
+}
+
+/// Assigned, visited and contradicting of each village, as the campaign's list tells, after it was held against a count of our own:
+/// every family belongs to one village, and what hangs on a former assignment counts nowhere.
+async fn counts(world: &World, path: &str) -> BTreeMap<String, [i64; 3]> {
+    let coordinator = world.role(Role::Coordinator);
+    let number = |row: &Value, field: &str| row[field].as_i64().unwrap();
+    let village = |row: &Value| row["region_code"].as_str().unwrap().to_owned();
+    let rows = coordinator.all(&format!("{path}/assignments")).await;
+    let told: BTreeMap<_, _> = rows
+        .iter()
+        .map(|row| (village(row), [number(row, "families_assigned"), number(row, "families_visited"), number(row, "conflicts")]))
+        .collect();
+    let families =
+        world.sql().await.query("SELECT beneficiary_id, region_code, given_away_at IS NULL FROM assigned_families", &[]).await.unwrap();
+    let visits = world.sql().await.query("SELECT beneficiary_id, region_code, state FROM visits", &[]).await.unwrap();
+    let mut own: BTreeMap<String, [i64; 3]> = told.keys().map(|village| (village.clone(), [0; 3])).collect();
+    let mut homes: BTreeMap<Uuid, String> = BTreeMap::new();
+    for row in families.iter().filter(|row| row.get::<_, bool>(2)) {
+        assert_eq!(homes.insert(row.get(0), row.get(1)), None, "a family is two villages' to visit");
+        own.get_mut(&row.get::<_, String>(1)).unwrap()[0] += 1;
+    }
+    for row in visits.iter().filter(|row| homes[&row.get::<_, Uuid>(0)] == row.get::<_, String>(1)) {
+        let place = ["assigned", "standing", "conflicting"].iter().position(|state| *state == row.get::<_, String>(2));
+        own.get_mut(&row.get::<_, String>(1)).unwrap()[place.unwrap()] += 1;
+    }
+    assert_eq!(told, own);
+    let campaign = path.rsplit('/').next().unwrap();
+    let board = coordinator.get(&format!("/monitoring/verification-progress?by=village&campaign={campaign}")).await.expect(200).body;
+    for row in board["items"].as_array().unwrap() {
+        assert_eq!([number(&row["families"], "assigned"), number(&row["families"], "visited")], told[&village(row)][..2], "{row}");
+    }
+    let total = |at: usize| told.values().map(|counts| counts[at]).sum::<i64>();
+    assert_eq!([number(&board["total"]["families"], "assigned"), number(&board["total"]["families"], "visited")], [total(0), total(1)]);
+    told
+}
+
+#[actix_web::test]
+async fn a_family_that_moved_is_visited_by_its_new_village_and_counts_there_alone() {
+    let mut world = World::new().await;
+    let (a, b) = (world.home.village, world.home.next_village);
+    let there = world.hire("operator-2", Role::VillageOperator, b, None).await;
+    let their_head = world.hire("head-2", Role::VillageHead, b, None).await;
+    let (here, head) = (world.role(Role::VillageOperator), world.role(Role::VillageHead));
+    let (coordinator, dinsos) = (world.role(Role::Coordinator), world.role(Role::SocialAffairs));
+    let ([mover, ..], [back, ..], [stays, ..]) = (household(&world).await, household(&world).await, household(&world).await);
+    let theirs = family_in(&world, Place::Home, b).await;
+    let Campaign { path, parts, .. } = campaign(&world, &[&mover, &back, &stays, &theirs]).await;
+    let assign = async || {
+        coordinator.step(&format!("{path}/assign")).await.expect(202);
+        world.run_jobs().await;
+    };
+    let gone = seen(&mover, json!({"presence": "moved_within", "attributes": {"roof": "thatch"}}));
+    send(&here, &parts[a], &[gone.clone(), seen(&back, json!({})), seen(&stays, json!({}))]).await;
+    let contradicts = here.post("/visits", batch(&parts[a], &[seen(&back, json!({"eligibility": "capable"}))])).await.expect(200);
+    assert_eq!(contradicts.body["conflicting"], 1);
+    let expect = |here: [i64; 3], there: [i64; 3]| BTreeMap::from([(a.to_owned(), here), (b.to_owned(), there)]);
+    assert_eq!(counts(&world, &path).await, expect([3, 3, 1], [1, 0, 0]));
+
+    for family in [&mover, &back] {
+        moves(family, &here, (&there, b)).await;
+    }
+    assert_eq!(counts(&world, &path).await, expect([3, 3, 1], [1, 0, 0]), "nothing changes hands unseen");
+    assign().await;
+    assert_eq!(counts(&world, &path).await, expect([1, 1, 0], [3, 0, 0]));
+    let packet = |client: &Client, part: &str| {
+        let (client, path) = (client.clone(), format!("/village-results/{part}/packet"));
+        async move { client.get(&path).await.expect(200).body["families"].as_array().unwrap().clone() }
+    };
+    let of = |rows: &[Value], family: &str| rows.iter().find(|row| row["beneficiary_id"] == family).unwrap().clone();
+    let old = of(&packet(&here, &parts[a]).await, &mover);
+    assert_eq!((&old["moved_away"], &old["given_away"], &old["members"]), (&json!(true), &json!(true), &json!([])));
+    let new = of(&packet(&there, &parts[b]).await, &mover);
+    assert_eq!((new.get("moved_away"), new.get("given_away"), new["members"].as_array().unwrap().len()), (None, None, 2));
+    assert_eq!(new.get("standing_visit"), None, "the new village begins anew");
+    // The old village is told so, and knows what it sent before.
+    let again = here.post("/visits", batch(&parts[a], &[gone, seen(&mover, json!({}))])).await.expect(200);
+    assert_eq!((again.body["known"].as_u64(), again.body["items"][1]["errors"][0]["code"].as_str()), (Some(1), Some("not_assigned")));
+    let told = "SELECT string_agg(action || ' ' || region_code, ', ' ORDER BY seq) FROM changes
+                 WHERE resource = 'village-results' AND action IN ('family_given_away', 'family_assigned')";
+    let told: String = world.sql().await.query_one(told, &[]).await.unwrap().get(0);
+    assert_eq!(told.matches("family_given_away 62.02.09.2001, family_assigned 62.02.09.2002").count(), 2, "{told}");
+
+    // One comes back, with the visits that were made here.
+    moves(&back, &there, (&here, a)).await;
+    assign().await;
+    assert_eq!(counts(&world, &path).await, expect([2, 2, 1], [2, 0, 0]));
+    let minutes = attachment(&head, a, "minutes").await;
+    head.post(&format!("/village-results/{}/finalise", parts[a]), signed(&minutes, 0)).await.refused(409, "conflicts_open");
+    moves(&back, &here, (&there, b)).await;
+    assign().await;
+    assert_eq!(counts(&world, &path).await, expect([1, 1, 0], [3, 0, 0]));
+
+    // What waits in the old village's visits of others stops nobody there, and is carried nowhere.
+    hand_over(&world, &head, a, &parts[a]).await;
+    assert_eq!(left(&accept(&world, &parts[a]).await), []);
+    let before = record(&dinsos, &mover).await;
+    assert_eq!((before["status"].as_str(), &before["welfare"]["attributes"]), (Some("active"), &json!({"floor": "earth"})));
+    // Who moves away from a result that is accepted stays in it.
+    moves(&stays, &here, (&there, b)).await;
+    assign().await;
+    assert_eq!(counts(&world, &path).await, expect([1, 1, 0], [3, 0, 0]));
+    let missing =
+        their_head.post(&format!("/village-results/{}/finalise", parts[b]), signed(&attachment(&their_head, b, "minutes").await, 0)).await;
+    assert!(missing.refused(409, "visits_missing").body["detail"].as_str().unwrap().starts_with("3 "));
+    send(&there, &parts[b], &[seen(&mover, json!({})), seen(&back, json!({})), seen(&theirs, json!({}))]).await;
+    assert_eq!(counts(&world, &path).await, expect([1, 1, 0], [3, 3, 0]));
+    hand_over(&world, &their_head, b, &parts[b]).await;
+    assert_eq!(left(&accept(&world, &parts[b]).await), []);
+    assert_eq!(record(&dinsos, &mover).await["welfare"]["attributes"], json!({"floor": "earth", "toilet": "none"}));
+
+    // Each stands on the list once.
+    let list = json!({"region_code": world.home.regency, "title": "Sasaran"});
+    let list = coordinator.post("/target-lists", list).await.expect(202).id();
+    world.run_jobs().await;
+    let entries = coordinator.all(&format!("/target-lists/{list}/entries?included=true")).await;
+    let on = sorted(entries.iter().map(|entry| entry["beneficiary_id"].as_str().unwrap().to_owned()).collect());
+    assert_eq!(on, sorted(vec![mover, back, stays, theirs]), "{entries:?}");
+}

@@ -160,18 +160,19 @@ pub struct PacketVisit {
     pub visited_at: DateTime<Utc>,
 }
 
-/// A family with its decile, its members and the visit that counts.
-pub type Packed = (PacketFamily, Option<i16>, Vec<PacketMember>, Option<PacketVisit>);
+/// A family with its decile, its members and the visit that counts; whether it was given to another village to visit.
+pub type Packed = (PacketFamily, Option<i16>, Vec<PacketMember>, Option<PacketVisit>, bool);
 
 /// Everything a village takes along, family by family.
 pub async fn packet(db: &impl Scoped, result: Uuid) -> Result<Vec<Packed>> {
-    let families: Vec<(PacketFamily, Option<i16>)> = assigned_families::table
+    let families: Vec<(PacketFamily, Option<i16>, bool)> = assigned_families::table
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(assigned_families::region_code))
         .filter(assigned_families::village_result_id.eq(result))
         .select((
             PacketFamily::as_select(),
             fixed::<Nullable<SmallInt>>("(SELECT decile FROM family_ranks AS rank WHERE rank.beneficiary_id = beneficiaries.id)"),
+            assigned_families::given_away_at.is_not_null(),
         ))
         .order(beneficiaries::id)
         .load(&mut db.on())
@@ -201,9 +202,9 @@ pub async fn packet(db: &impl Scoped, result: Uuid) -> Result<Vec<Packed>> {
     }
     Ok(families
         .into_iter()
-        .map(|(family, decile)| {
+        .map(|(family, decile, given_away)| {
             let (people, visit) = (people_of.remove(&family.id).unwrap_or_default(), seen.remove(&family.id));
-            (family, decile, people, visit)
+            (family, decile, people, visit, given_away)
         })
         .collect())
 }

@@ -295,10 +295,13 @@ pub async fn open_work(tx: &Tx, id: Uuid) -> Result<OpenWork> {
         .filter(village_results::id.eq(id))
         .select((
             count(
-                "(SELECT count(*) FROM assigned_families a WHERE a.village_result_id = village_results.id AND NOT EXISTS (
+                "(SELECT count(*) FROM assigned_families a WHERE a.village_result_id = village_results.id AND a.given_away_at IS NULL AND NOT EXISTS (
                     SELECT FROM visits v WHERE v.village_result_id = a.village_result_id AND v.beneficiary_id = a.beneficiary_id AND v.state = 'standing'))",
             ),
-            count("(SELECT count(*) FROM visits v WHERE v.village_result_id = village_results.id AND v.state = 'conflicting')"),
+            count(
+                "(SELECT count(*) FROM visits v JOIN assigned_families a ON a.village_result_id = v.village_result_id AND a.beneficiary_id = v.beneficiary_id
+                   WHERE v.village_result_id = village_results.id AND v.state = 'conflicting' AND a.given_away_at IS NULL)",
+            ),
             count(
                 "(SELECT count(*) FROM proposals p WHERE p.village_result_id = village_results.id AND p.state = 'open' AND NOT EXISTS (
                     SELECT FROM meeting_verdicts m WHERE m.village_result_id = p.village_result_id AND m.subject_id = p.id))",
@@ -311,6 +314,15 @@ pub async fn open_work(tx: &Tx, id: Uuid) -> Result<OpenWork> {
         .first(&mut tx.on())
         .await?;
     Ok(OpenWork { missing, conflicts, undecided, unreviewed })
+}
+
+/// The families that are a village's to visit, without those that were given to another one. The caller has found the result.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn to_visit(result: Uuid) -> _ {
+    assigned_families::table
+        .filter(assigned_families::village_result_id.eq(result))
+        .filter(assigned_families::given_away_at.is_null())
+        .select(assigned_families::beneficiary_id)
 }
 
 /// How many verdicts of the meeting are older than the visit that stands now, and say otherwise.
@@ -328,6 +340,7 @@ pub async fn stale_verdicts(tx: &Tx, id: Uuid) -> Result<i64> {
         .filter(visits::presence.eq("found"))
         .filter(visits::updated_at.gt(meeting_verdicts::updated_at))
         .filter(visits::eligibility.ne(meeting_verdicts::eligibility))
+        .filter(visits::beneficiary_id.eq_any(to_visit(id)))
         .count()
         .get_result(&mut tx.on())
         .await?)
@@ -399,7 +412,7 @@ pub async fn ended(tx: &Tx, families: &[Uuid]) -> Result<HashSet<Uuid>> {
     Ok(rows.into_iter().collect())
 }
 
-/// The visits that stand and were not carried over yet, in the order of their families, which is that of all locks.
+/// The visits that stand, of families that are this village's to visit, and were not carried over yet, in the order of their families, which is that of all locks.
 pub async fn standing(tx: &Tx, id: Uuid) -> Result<Vec<CarriedVisit>> {
     Ok(visits::table
         .select(CarriedVisit::as_select())
@@ -407,6 +420,7 @@ pub async fn standing(tx: &Tx, id: Uuid) -> Result<Vec<CarriedVisit>> {
         .filter(visits::village_result_id.eq(id))
         .filter(visits::state.eq("standing"))
         .filter(visits::carried_at.is_null())
+        .filter(visits::beneficiary_id.eq_any(to_visit(id)))
         .order(visits::beneficiary_id)
         .load(&mut tx.on())
         .await?)
@@ -439,6 +453,7 @@ pub async fn is_assigned(db: &impl Scoped, id: Uuid, family: Uuid) -> Result<boo
     let row = assigned_families::table
         .filter(db.scope().within(assigned_families::region_code))
         .filter(assigned_families::village_result_id.eq(id))
+        .filter(assigned_families::given_away_at.is_null())
         .filter(assigned_families::beneficiary_id.eq(family));
     Ok(diesel::select(diesel::dsl::exists(row)).get_result(&mut db.on()).await?)
 }
