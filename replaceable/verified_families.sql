@@ -6,7 +6,7 @@ SELECT r.id AS village_result_id, r.campaign_id, r.region_code AS checked_in, r.
        a.beneficiary_id, v.id AS visit_id, NULL::uuid AS proposal_id, v.presence,
        coalesce(m.eligibility, v.eligibility) AS eligibility, m.subject_id IS NOT NULL AS by_meeting
   FROM village_results r
-  JOIN assigned_families a ON a.village_result_id = r.id
+  JOIN assigned_families a ON a.village_result_id = r.id AND a.given_away_at IS NULL
   LEFT JOIN visits v ON v.village_result_id = r.id AND v.beneficiary_id = a.beneficiary_id AND v.state = 'standing'
   LEFT JOIN meeting_verdicts m ON m.village_result_id = r.id AND m.subject_id = a.beneficiary_id
 UNION ALL

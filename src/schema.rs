@@ -84,6 +84,7 @@ diesel::table! {
         beneficiary_id -> Uuid,
         campaign_id -> Uuid,
         region_code -> Text,
+        given_away_at -> Nullable<Timestamptz>,
     }
 }
 

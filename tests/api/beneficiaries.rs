@@ -508,7 +508,7 @@ fn household(village: &str, members: Vec<ImportMember>) -> ImportFamily {
 
 /// As a source of today states it.
 async fn import(tx: &mut Tx, keys: &KeyRing, families: Vec<ImportFamily>) -> Result<ImportCounts> {
-    let origin = Origin { source: "p3ke".into(), release_id: None, on: chrono::Utc::now().date_naive() };
+    let origin = Origin { source: "p3ke".into(), release_id: None, on: chrono::Utc::now().date_naive(), at: None };
     import_prepared(tx, prepare(keys, families)?, origin).await
 }
 

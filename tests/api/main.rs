@@ -27,6 +27,7 @@ mod jobs;
 mod lists;
 mod lookups;
 mod matching;
+mod meanwhile;
 mod monitoring;
 mod progress;
 mod objections;

@@ -392,7 +392,7 @@ mod tests {
     fn a_silent_source_takes_nothing_back() {
         let known = Attributes { roof: Some(Roof::Zinc), savings: Some(true), ..Attributes::default() };
         let stated = Attributes { roof: Some(Roof::Tile), ..Attributes::default() };
-        let day = |text: &str| survivorship::Origin { source: "p3ke".into(), release_id: None, on: text.parse().unwrap() };
+        let day = |text: &str| survivorship::Origin { source: "p3ke".into(), release_id: None, on: text.parse().unwrap(), at: None };
         let of_stated = survivorship::Provenance::whole(day("2026-06-30"));
         let of_known = survivorship::Provenance::whole(day("2025-06-30"));
         let mut chooser = Chooser::new(survivorship::Occasion::Release, of_known, &of_stated);

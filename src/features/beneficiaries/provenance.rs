@@ -39,7 +39,7 @@ pub(super) fn facts_of_member(member: &Member) -> BTreeMap<String, Value> {
 
 /// An officer, today.
 pub(super) fn officer() -> Origin {
-    Origin::officer(Utc::now().date_naive())
+    Origin::officer(Utc::now())
 }
 
 /// Everything stated by one source.
@@ -47,11 +47,13 @@ pub(super) fn all_by(origin: &Origin) -> Value {
     Provenance::whole(origin.clone()).to_store()
 }
 
-/// What somebody changed comes from them now; of what was found in the field also what it confirms.
+/// What somebody changed comes from them now, cleared fields too; of what was found in the field also what it confirms.
 fn edited(provenance: &Value, old: &BTreeMap<String, Value>, new: &BTreeMap<String, Value>, (by, stated): (&Origin, &[String])) -> Value {
     let mut kept = Provenance::stored(provenance);
     let confirmed = |field: &String| by.is_verified() && stated.contains(field);
-    for (field, _) in new.iter().filter(|(field, value)| old.get(*field) != Some(value) || confirmed(field)) {
+    let cleared = old.keys().filter(|field| !new.contains_key(*field));
+    let set = new.iter().filter(|(field, value)| old.get(*field) != Some(value) || confirmed(field)).map(|(field, _)| field);
+    for field in set.chain(cleared) {
         kept.assign(field, by);
     }
     kept.to_store()
@@ -64,5 +66,10 @@ pub(super) fn after_edit_of_family(old: &Family, new: &Family, by: (&Origin, &[S
 
 /// The same of a member.
 pub(super) fn after_edit_of_member(old: &Member, new: &Member, by: (&Origin, &[String])) -> Value {
-    edited(&old.provenance, &facts_of_member(old), &facts_of_member(new), by)
+    let facts = |member: &Member| {
+        let mut facts = facts_of_member(member);
+        facts.insert("status".to_owned(), json!(member.status));
+        facts
+    };
+    edited(&old.provenance, &facts(old), &facts(new), by)
 }

@@ -15,8 +15,9 @@ use super::model::{
     Relation, demand_one_head, may_become, needs_of, sex_name, sex_of, warnings_of,
 };
 use super::moving;
-use super::numbers::nik_of;
+use super::numbers::{kk_of, nik_of};
 use super::provenance;
+use super::standing;
 use super::store::{self, Family, Member, TrackedMember, attributes_of};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
@@ -285,6 +286,15 @@ pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily, by: &Origin) 
     Ok(changes)
 }
 
+/// What an edit did.
+#[derive(Debug, Default)]
+pub struct Edited {
+    /// To be committed.
+    pub changes: Vec<Change>,
+    /// Fields that a visit states otherwise, and that stay as people stated them after it.
+    pub left: Vec<String>,
+}
+
 /// The fields that a patch states, as provenance names them.
 fn patch_names(address: bool, kk_number: bool, attributes: Option<&AttributesUpdate>) -> Vec<String> {
     let mut names = Vec::new();
@@ -297,18 +307,29 @@ fn patch_names(address: bool, kk_number: bool, attributes: Option<&AttributesUpd
 }
 
 /// Edits a family, as that source states it.
-pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patch: FamilyPatch, by: &Origin) -> Result<Vec<Change>> {
+pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patch: FamilyPatch, by: &Origin) -> Result<Edited> {
     let (old, people) = store::find_to_change(tx, id).await?;
     expected.demand(old.version)?;
     let FamilyPatch { region, address, kk_number, attributes } = patch;
     let mut draft = old.clone();
-    let stated = patch_names(address.is_some(), kk_number.is_some(), attributes.as_ref());
+    let mut stated = patch_names(address.is_some(), kk_number.is_some(), attributes.as_ref());
+    let standing = standing::of(&old.provenance, &stated, by);
+    stated.retain(|field| !standing.contains(field));
+    let mut left = Vec::new();
     draft.address = address.unwrap_or(draft.address);
     if let Some(patch) = attributes {
-        draft.attributes = json!(attributes_of(&draft.attributes).patched(patch));
+        let patched = json!(attributes_of(&draft.attributes).patched(patch));
+        (draft.attributes, left) = standing::attributes(patched, &old.attributes, &standing);
+    }
+    let stays = standing.iter().any(|field| field == "kk_number");
+    if stays && kk_of(keys, &old)?.as_ref().map(KkNumber::expose) != kk_number.iter().flatten().next().map(KkNumber::expose) {
+        left.push("kk_number".into());
+    }
+    if stated.is_empty() && !standing.is_empty() {
+        return Ok(Edited { changes: Vec::new(), left });
     }
     let mut changes = Vec::new();
-    if let Some(kk) = kk_number {
+    if let Some(kk) = kk_number.filter(|_| !stays) {
         if let Some(kk) = &kk {
             changes.extend(pass_on_card(tx, keys, id, kk).await?);
         }
@@ -316,7 +337,7 @@ pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patc
     }
     draft.provenance = provenance::after_edit_of_family(&old, &draft, (by, &stated));
     changes.splice(0..0, moving::settle(tx, keys, (&old, &people), draft, region, "edited").await?);
-    Ok(changes)
+    Ok(Edited { changes, left })
 }
 
 /// Ends the service of a family, or takes it up again where `reason` is `None`.
@@ -363,7 +384,7 @@ pub async fn edit_member(
     expected: IfGiven,
     patch: MemberPatch,
     by: &Origin,
-) -> Result<Vec<Change>> {
+) -> Result<Edited> {
     let (old_family, old_people) = store::find_to_change(tx, family).await?;
     let old = old_people.iter().find(|member| member.id == id).ok_or(Code::NotFound)?;
     if old.merged_into.is_some() {
@@ -371,12 +392,11 @@ pub async fn edit_member(
     }
     expected.demand(old.version)?;
     let mut new = touched(old.clone());
+    let (patch, stated, left) = standing::member(keys, old, patch, by)?;
+    if stated.is_empty() && by.is_verified() {
+        return Ok(Edited { changes: Vec::new(), left });
+    }
     let MemberPatch { name, relation, sex, birth_date, mother_name, marital_status, occupation, education, nik, status, new_head } = patch;
-    let stated: Vec<String> = [("name", name.is_some()), ("birth_date", birth_date.is_some()), ("nik", nik.is_some())]
-        .into_iter()
-        .filter(|(_, stated)| *stated)
-        .map(|(field, _)| field.to_owned())
-        .collect();
     new.name = name.unwrap_or(new.name);
     new.relation = relation.map_or(new.relation, |word| word.name().into());
     new.sex = sex.map_or(new.sex, |sex| sex.map(|sex| sex_name(sex).into()));
@@ -427,7 +447,7 @@ pub async fn edit_member(
     let mut changes = turned_members(&named, (&old_people, &old_family), (&people, &new_family));
     changes.push(Change::turned("member_edited", &old_family, &new_family).with("member_id", json!(id)));
     changes.extend(others);
-    Ok(changes)
+    Ok(Edited { changes, left })
 }
 
 /// Who heads the family after a member's edit: needed when the head dies or leaves others behind, out of place otherwise.

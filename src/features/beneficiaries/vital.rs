@@ -53,7 +53,7 @@ pub async fn death(
         return Err(Error::field("on", "range", "Nobody dies before the birth date on file: correct whichever is wrong."));
     }
     let patch = MemberPatch { status: Some(MemberStatus::Deceased), new_head, ..MemberPatch::default() };
-    let changes = service::edit_member(tx, keys, (family, id), IfGiven::NOTHING, patch, &provenance::officer()).await?;
+    let changes = service::edit_member(tx, keys, (family, id), IfGiven::NOTHING, patch, &provenance::officer()).await?.changes;
     Ok((journalled(tx, keys, before, changes).await?, [Some(id), new_head].into_iter().flatten().collect()))
 }
 

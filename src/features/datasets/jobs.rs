@@ -158,7 +158,7 @@ impl Work {
         let mode = ReleaseMode::parse(&release.mode).unwrap_or(ReleaseMode::Validate);
         let cursor: Option<Cursor> = step.cursor.clone().and_then(|cursor| serde_json::from_value(cursor).ok());
         let cursor = cursor.filter(|_| mode != ReleaseMode::Validate);
-        let origin = Origin { source, release_id: Some(release.id), on: release.reference_date.unwrap_or(release.received_on) };
+        let origin = Origin::release(source, release.id, release.reference_date.unwrap_or(release.received_on));
         let mut work = Work { step, release, origin, mode, cursor: Cursor::default(), judged: Default::default(), ahead: None, last: None };
         // A judgement that was broken off begins anew: nothing of it was stored.
         work.cursor = cursor.filter(|cursor| cursor.sound || !work.whole_or_nothing()).unwrap_or_default();

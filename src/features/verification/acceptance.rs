@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{NaiveDate, TimeDelta};
+use chrono::{DateTime, TimeDelta, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -16,10 +16,10 @@ use uuid::Uuid;
 use super::corrections::{self, Correction, PersonFound};
 use super::model::{Presence, ProposalState, WhatBecame};
 use super::proposals;
-use super::store::result::{Carried, CarriedVisit};
-use super::store::{Proposal, VillageResult, proposal, result};
+use super::store::proposals::{self as stored, Proposal};
+use super::store::results::{self, Carried, CarriedVisit, VillageResult};
 use crate::features::beneficiaries::{
-    self, AttributesUpdate, FamilyPatch, FamilyStatus, InactiveReason, MemberPatch, MemberStatus, NewFamily, Origin, Placed,
+    self, AttributesUpdate, Edited, FamilyPatch, FamilyStatus, InactiveReason, MemberPatch, MemberStatus, NewFamily, Origin, Placed,
 };
 use crate::platform::changes::Change;
 use crate::platform::db::Tx;
@@ -39,13 +39,18 @@ pub struct NotApplied {
     pub beneficiary_id: Option<Uuid>,
     /// The member.
     pub member_id: Option<Uuid>,
-    /// `kk_number`, `attributes`, `identity` or `status` of a member, `presence` of the family, or `family` for one that was to be registered.
+    /// `kk_number`, `attributes`, `identity` or `status` of a member, `presence` of the family, or `family` for one that was to be
+    /// registered. Of what was corrected since the very field, such as `attributes.roof` or `nik`.
     #[schema(example = "kk_number")]
     pub field: String,
-    /// The stable code of the refusal.
+    /// The stable code of the refusal; `corrected_since` where an officer or a later visit stated it otherwise after this visit, and
+    /// that stays.
     #[schema(example = "family_card_taken")]
     pub code: String,
 }
+
+/// What was corrected after the visit stays as it is.
+const CORRECTED_SINCE: &str = "corrected_since";
 
 /// A stable word for a refusal: of an invalid field its own code says more.
 fn word(refusal: &Error) -> String {
@@ -113,8 +118,8 @@ impl Known {
         let ids: Vec<Uuid> = named.iter().map(|id| members.get(id).copied().unwrap_or(*id)).collect();
         let families: Vec<Uuid> = families.iter().map(|id| leads.get(id).copied().unwrap_or(*id)).collect();
         let placed = beneficiaries::placed(tx, &ids, &families).await?;
-        let homes = result::homes(tx, &families).await?;
-        let ended = result::ended(tx, &families).await?;
+        let homes = results::homes(tx, &families).await?;
+        let ended = results::ended(tx, &families).await?;
         Ok(Known { families: leads, members, placed, homes, ended })
     }
 
@@ -144,10 +149,9 @@ struct Brought {
     unread: Vec<NotApplied>,
 }
 
-/// The day of a visit: the phone's clock put right by how far it was ahead when it sent the visit, and never after it arrived.
-fn day_of(visit: &CarriedVisit) -> NaiveDate {
-    let true_time = visit.visited_at - TimeDelta::seconds(visit.clock_skew_seconds.into());
-    true_time.min(visit.created_at).date_naive()
+/// When a visit was made: the phone's clock put right by how far it was ahead when it sent the visit, and never after it arrived.
+fn moment_of(visit: &CarriedVisit) -> DateTime<Utc> {
+    (visit.visited_at - TimeDelta::seconds(visit.clock_skew_seconds.into())).min(visit.created_at)
 }
 
 fn people_of(visit: &CarriedVisit) -> Result<Vec<PersonFound>> {
@@ -162,7 +166,7 @@ impl Brought {
     fn of(visit: &CarriedVisit, corrections: Vec<Correction>, people: Vec<PersonFound>, known: &Known) -> Brought {
         let family = known.family(visit.beneficiary_id);
         let mut brought =
-            Brought { visit: visit.id, family, origin: Origin::verified(day_of(visit)), pieces: Vec::new(), unread: Vec::new() };
+            Brought { visit: visit.id, family, origin: Origin::verified(moment_of(visit)), pieces: Vec::new(), unread: Vec::new() };
         for correction in corrections {
             if let Some(written) = &correction.kk_number {
                 match KkNumber::parse(written) {
@@ -212,12 +216,21 @@ impl Brought {
                 WhatBecame::Deceased => MemberStatus::Deceased,
                 WhatBecame::MovedOut => MemberStatus::MovedOut,
             };
-            // Whoever died or left on file since is not brought back by an older visit that still met them.
-            let brings_back = status == MemberStatus::Present && place.is_some_and(|place| place.status != MemberStatus::Present);
-            if brings_back {
-                self.unread.push(not_applied(self.visit, self.family, Some(member), "status", Code::StepNotAllowed.name().into()));
-            } else if place.is_none_or(|place| place.status != status) {
-                became.push((place.is_some_and(|place| place.heads), member, status, new_head_id.map(|id| known.member(id))));
+            if place.is_some_and(|place| place.status == status) {
+                continue;
+            }
+            // What became of somebody who is another record by now, or in another family, was said of who they were; and whoever died
+            // or left on file since is not brought back by an older visit that still met them. Somebody has to look.
+            let code = if member != member_id {
+                Some(Code::RecordMerged)
+            } else if place.is_some_and(|place| place.family != self.family) {
+                Some(Code::MemberElsewhere)
+            } else {
+                place.filter(|_| status == MemberStatus::Present).map(|_| Code::StepNotAllowed)
+            };
+            match code {
+                Some(code) => self.unread.push(not_applied(self.visit, self.family, Some(member_id), "status", code.name().into())),
+                None => became.push((place.is_some_and(|place| place.heads), member, status, new_head_id.map(|id| known.member(id)))),
             }
         }
         if presence == Some(Presence::Deceased) {
@@ -238,7 +251,7 @@ impl Brought {
     }
 }
 
-async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece: &Piece, known: &Known) -> Result<Vec<Change>> {
+async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece: &Piece, known: &Known) -> Result<Edited> {
     let home = |member: Uuid| (known.place(member).map_or(family, |place| place.family), member);
     match piece {
         Piece::Card(number) => {
@@ -266,25 +279,29 @@ async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece
         }
         Piece::Ended(reason) => {
             if beneficiaries::find_family(tx, family).await?.status == FamilyStatus::Inactive {
-                return Ok(Vec::new());
+                return Ok(Edited::default());
             }
-            beneficiaries::turn(tx, family, Some(*reason), None).await
+            turned(beneficiaries::turn(tx, family, Some(*reason), None).await)
         }
         Piece::Found => {
             if known.ended.contains(&family) {
-                return beneficiaries::turn(tx, family, None, None).await;
+                return turned(beneficiaries::turn(tx, family, None, None).await);
             }
-            Ok(Vec::new())
+            Ok(Edited::default())
         }
     }
+}
+
+fn turned(changes: Result<Vec<Change>>) -> Result<Edited> {
+    Ok(Edited { changes: changes?, left: Vec::new() })
 }
 
 /// Carries what the visits of a village found, and its confirmed proposals, into the families' records. Gives what could not be, and
 /// the changes, each naming the village's result it came of.
 pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(Vec<NotApplied>, Vec<Change>)> {
-    let open = proposal::of_result(tx, row.id).await?;
+    let open = stored::of_result(tx, row.id).await?;
     proposals::demand_unknown(tx, keys, &open).await?;
-    let visits = result::standing(tx, row.id).await?;
+    let visits = results::standing(tx, row.id).await?;
     let mut read = Vec::new();
     let mut named = Vec::new();
     for visit in &visits {
@@ -305,7 +322,10 @@ pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(
         left.extend(unread);
         for piece in pieces {
             match tx.attempt(async |tx| apply(tx, keys, (family, &origin), &piece, &known).await).await? {
-                Ok(told) => changes.extend(told),
+                Ok(edited) => {
+                    changes.extend(edited.changes);
+                    left.extend(edited.left.iter().map(|field| not_applied(id, family, piece.member(), field, CORRECTED_SINCE.into())));
+                }
                 Err(refusal) if refusal.code() == Code::FamilyCardTaken => later.push((id, family, origin.clone(), piece)),
                 Err(refusal) => left.push(not_applied(id, family, piece.member(), piece.field(), word(&refusal))),
             }
@@ -316,7 +336,7 @@ pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(
         let before = later.len();
         for (id, family, origin, piece) in std::mem::take(&mut later) {
             match tx.attempt(async |tx| apply(tx, keys, (family, &origin), &piece, &known).await).await? {
-                Ok(told) => changes.extend(told),
+                Ok(edited) => changes.extend(edited.changes),
                 Err(_) => later.push((id, family, origin, piece)),
             }
         }
@@ -327,7 +347,7 @@ pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(
     let taken = Code::FamilyCardTaken.name();
     left.extend(later.into_iter().map(|(id, family, _, piece)| not_applied(id, family, None, piece.field(), taken.into())));
     done.whole = done.all.iter().filter(|id| !left.iter().any(|one| one.visit_id == Some(**id))).copied().collect();
-    result::carried(tx, &done).await?;
+    results::carried(tx, &done).await?;
     changes.extend(done.all.iter().map(|id| Change::new("visits", *id, row.village(), "carried")));
     for (old, confirmed) in open {
         let told = settle(tx, keys, old, confirmed == Some(true), &mut left).await?;
@@ -343,7 +363,7 @@ async fn settle(tx: &mut Tx, keys: &KeyRing, old: Proposal, confirmed: bool, lef
     let mut changes = Vec::new();
     if confirmed {
         let family = NewFamily::from(proposals::opened(keys, &old)?.family);
-        let (id, origin) = (family.id, Origin::verified(old.visited_at.min(old.created_at).date_naive()));
+        let (id, origin) = (family.id, Origin::verified(old.visited_at.min(old.created_at)));
         match tx.attempt(async |tx| beneficiaries::register(tx, keys, family, &origin).await).await? {
             Ok(told) => changes.extend(told),
             Err(refusal) => {
@@ -364,7 +384,7 @@ async fn settle(tx: &mut Tx, keys: &KeyRing, old: Proposal, confirmed: bool, lef
         new.state = ProposalState::Rejected.name().into();
     }
     let action = if confirmed { "registered" } else { "rejected" };
-    let new = proposal::update(tx, &new).await?;
+    let new = stored::update(tx, &new).await?;
     changes.push(Change::turned(action, &old, &new));
     Ok(changes)
 }

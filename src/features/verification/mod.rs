@@ -8,7 +8,7 @@
 //! visits of one family in one campaign one stands. A visit that was made on the ground of the standing one (or of none, where none
 //! stands) takes its place; one that was made in ignorance of it is kept as `conflicting` with every field in which the two differ,
 //! until somebody settles which one stands. Nothing is lost, nothing is overwritten unseen. The same visit sent again is known by
-//! its id and its keyed digest.
+//! its id and the sealed digest of its content.
 //!
 //! **Proposals** are families that are not on the list: compared with everybody on file before they can be registered.
 //!
@@ -26,6 +26,7 @@ mod objector;
 mod observations;
 mod proposals;
 mod rotate;
+mod sent;
 mod store;
 mod visits;
 

@@ -17,7 +17,10 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::model::{Eligibility, ProposalState};
-use super::store::{Proposal, VillageResult, proposal};
+use super::sent::{self, PROPOSAL};
+use super::store::criteria;
+use super::store::proposals::{self as stored, Proposal};
+use super::store::results::VillageResult;
 use crate::features::beneficiaries::{
     self, Attributes, BeneficiaryCreate, KK_KIND, Like, MatchedMember, MemberStatus, NIK_KIND, NewFamily, Relation, Whole, demand_one_head,
     sex_name,
@@ -32,8 +35,6 @@ use crate::platform::sensitive::Nik;
 
 /// What entries are sealed for.
 pub const ENTRY: &str = "proposals.entry";
-/// What the digest of an entry is keyed for.
-const DIGEST: &str = "proposals.digest";
 /// How many candidates are kept.
 const MOST: usize = 20;
 
@@ -91,16 +92,6 @@ impl Entry {
         };
         Ok(Zeroizing::new(serde_json::to_vec(&written).map_err(|_| anyhow::anyhow!("a proposal that cannot be written"))?))
     }
-}
-
-/// The keyed digest under the current key.
-pub fn digest_of(keys: &KeyRing, written: &[u8]) -> Result<Vec<u8>> {
-    Ok(keys.index(DIGEST, written)?)
-}
-
-/// Whether a stored proposal is this very one.
-pub fn is_same(keys: &KeyRing, row: &Proposal, written: &[u8]) -> Result<bool> {
-    Ok(keys.indexes(DIGEST, written)?.contains(&row.digest))
 }
 
 /// A sealed entry, opened.
@@ -260,7 +251,7 @@ async fn candidates_of(tx: &Tx, keys: &KeyRing, id: Uuid, family: &NewFamily, nu
     let asking = newcomers(id, family);
     let mut near = beneficiaries::members_like(tx, keys, &family.region, &like(family, numbers)).await?;
     let looked_for: Vec<Vec<u8>> = numbers.niks.iter().chain(&numbers.cards).cloned().collect();
-    let rivals = proposal::rivals(tx, &family.region, &looked_for, id).await?;
+    let rivals = stored::rivals(tx, &family.region, &looked_for, id).await?;
     let on_file = near.len();
     let mut found = Vec::new();
     for rival in &rivals {
@@ -370,7 +361,7 @@ pub fn on_file(people: &[bool], candidates: &[Candidate]) -> Option<Uuid> {
 /// Stores a proposal with what comparing it found.
 pub async fn propose(tx: &mut Tx, keys: &KeyRing, row: &VillageResult, entry: Entry, by: Uuid) -> Result<(Proposal, Vec<Change>)> {
     let written = entry.written(row.id)?;
-    let codes = proposal::criteria_codes(tx, row.campaign_id).await?;
+    let codes = criteria::codes(tx, row.campaign_id).await?;
     if entry.answers.keys().any(|code| !codes.contains(code)) {
         // The code is somebody's own text: it is not repeated.
         return Err(Error::field("answers", "unknown_value", "An answer is about one of the criteria of the campaign's set."));
@@ -379,7 +370,7 @@ pub async fn propose(tx: &mut Tx, keys: &KeyRing, row: &VillageResult, entry: En
     let family = NewFamily::from(entry.family);
     demand_one_head(family.members.iter().map(|member| (member.relation, MemberStatus::Present))).map_err(|_| Code::HeadMissing)?;
     let numbers = numbers_of(keys, &family)?;
-    proposal::hold(tx, &family.region).await?;
+    stored::hold(tx, &family.region).await?;
     let candidates = candidates_of(tx, keys, entry.id, &family, &numbers).await?;
     let people: Vec<bool> = family.members.iter().map(|member| member.relation == Relation::Head).collect();
     let known = on_file(&people, &candidates);
@@ -408,13 +399,13 @@ pub async fn propose(tx: &mut Tx, keys: &KeyRing, row: &VillageResult, entry: En
         beneficiary_id: known,
         attachment_ids: entry.attachment_ids.into_iter().map(Some).collect(),
         note: entry.note,
-        digest: digest_of(keys, &written)?,
+        digest: sent::seal(keys, PROPOSAL, entry.id, &written)?,
         recorded_by: by,
         version: 1,
         created_at: now,
         updated_at: now,
     };
-    let new = proposal::insert(tx, &new).await?;
+    let new = stored::insert(tx, &new).await?;
     let mut changes = vec![Change::created(&new)];
     changes.extend(look_at_known(tx, row, known).await?);
     Ok((new, changes))
@@ -424,7 +415,7 @@ pub async fn propose(tx: &mut Tx, keys: &KeyRing, row: &VillageResult, entry: En
 /// the release must not keep it off the list.
 pub async fn look_at_known(tx: &mut Tx, row: &VillageResult, known: Option<Uuid>) -> Result<Option<Change>> {
     let Some(family) = known else { return Ok(None) };
-    if !proposal::assign_known(tx, row, family).await? {
+    if !stored::assign_known(tx, row, family).await? {
         return Ok(None);
     }
     Ok(Some(Change::new(VillageResult::RESOURCE, row.id, row.village(), "family_assigned").with("beneficiary_id", json!(family))))
@@ -487,7 +478,7 @@ pub async fn reviewed(tx: &Tx, keys: &KeyRing, old: &Proposal, review: Review, (
             new.beneficiary_id = Some(family);
         }
         Review::ProposedAlready(other) => {
-            let other = if found.iter().any(|one| one.proposal_id == Some(other)) { other } else { proposal::find(tx, other).await?.id };
+            let other = if found.iter().any(|one| one.proposal_id == Some(other)) { other } else { stored::find(tx, other).await?.id };
             if other == old.id {
                 return Err(Error::field("proposal_id", "not_applicable", "Name the other proposal of this family."));
             }

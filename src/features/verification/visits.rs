@@ -11,11 +11,12 @@ use serde_json::{Value, json};
 use uuid::Uuid;
 
 use super::corrections::{self, Correction, PersonFound};
-use super::model::{Criterion, Eligibility, Presence, VisitState, WhatBecame};
+use super::model::{Eligibility, Presence, VisitState, WhatBecame};
 use super::observations::{CorrectionOut, Difference, differences};
-use super::store::assignments::Part;
+use super::sent::{self, VISIT};
+use super::store::criteria;
+use super::store::results::{self, VillageResult};
 use super::store::visits::{self, MemberAt, Visit};
-use super::store::{assignments, criteria};
 use crate::features::attachments;
 use crate::features::beneficiaries::Attributes;
 use crate::platform::changes::Change;
@@ -23,9 +24,6 @@ use crate::platform::db::{Scoped, Tx};
 use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, FieldError, Result};
 use crate::platform::seal::KeyRing;
-
-/// What digests of visits are made for.
-const DIGEST: &str = "visits.digest";
 
 /// A visit as a phone sends it.
 #[derive(Debug)]
@@ -157,7 +155,7 @@ fn faults(stated: &Stated, ground: &Ground) -> Vec<FieldError> {
     faults
 }
 
-fn row(keys: &KeyRing, part: &Part, stated: &Stated, digest: Vec<u8>, (by, skew): (Uuid, i32)) -> Result<Visit> {
+fn row(keys: &KeyRing, part: &VillageResult, stated: &Stated, digest: Vec<u8>, (by, skew): (Uuid, i32)) -> Result<Visit> {
     let now = Utc::now();
     let shown: Vec<CorrectionOut> = stated.corrections.iter().map(CorrectionOut::from).collect();
     Ok(Visit {
@@ -165,7 +163,7 @@ fn row(keys: &KeyRing, part: &Part, stated: &Stated, digest: Vec<u8>, (by, skew)
         village_result_id: part.id,
         beneficiary_id: stated.beneficiary_id,
         campaign_id: part.campaign_id,
-        region_code: part.region.to_string(),
+        region_code: part.region_code.clone(),
         state: VisitState::Standing.name().into(),
         based_on_id: stated.based_on_id,
         visited_at: stated.visited_at,
@@ -210,17 +208,16 @@ pub async fn take(
     skew: i32,
     batch: Vec<std::result::Result<Sent, Vec<FieldError>>>,
 ) -> Result<(Vec<Placed>, Vec<Change>)> {
-    let part = assignments::find_to_work(tx, result).await?;
+    let part = results::find_open_to_change(tx, result, IfGiven::NOTHING).await?;
     let sent: Vec<&Stated> = batch.iter().flatten().map(|sent| &sent.stated).collect();
     let families: Vec<Uuid> = sent.iter().map(|stated| stated.beneficiary_id).collect();
-    let set = criteria::find(tx, part.criteria_set_id).await?;
     let assigned = visits::assigned(tx, part.id, &families).await?;
     let ids: Vec<Uuid> = sent.iter().map(|stated| stated.id).collect();
     let photos: Vec<Uuid> = sent.iter().flat_map(|stated| stated.attachment_ids.iter().copied()).collect();
     let ground = Ground {
-        codes: Criterion::stored(&set.criteria).into_iter().map(|criterion| criterion.code).collect(),
+        codes: criteria::codes(tx, part.campaign_id).await?,
         people: visits::members_of(tx, &assigned).await?,
-        attachments: attachments::known(tx, &part.region, &photos).await?,
+        attachments: attachments::known(tx, &part.village(), &photos).await?,
         assigned,
     };
     let bases = sent.iter().filter_map(|stated| stated.based_on_id);
@@ -237,10 +234,8 @@ pub async fn take(
                 continue;
             }
         };
-        let digest = keys.index(DIGEST, &content)?;
         if let Some((at, before, state)) = known.get(&stated.id) {
-            // Under an older key the same content has another digest.
-            let same = *at == part.id && keys.indexes(DIGEST, &content)?.contains(before);
+            let same = *at == part.id && sent::is_same(keys, VISIT, stated.id, before, &content)?;
             placed.push(if same {
                 Placed::Known(state.clone())
             } else {
@@ -256,7 +251,7 @@ pub async fn take(
             placed.push(Placed::Refused(faults));
             continue;
         }
-        let mut visit = row(keys, &part, &stated, digest.clone(), (by, skew))?;
+        let mut visit = row(keys, &part, &stated, sent::seal(keys, VISIT, stated.id, &content)?, (by, skew))?;
         let outcome = match standing.get(&stated.beneficiary_id) {
             None => Placed::Recorded,
             Some(counts) if stated.based_on_id == Some(counts.id) => Placed::Recorded,
@@ -273,7 +268,7 @@ pub async fn take(
                 None => done.superseded.push(before),
             }
         }
-        known.insert(visit.id, (part.id, digest, visit.state.clone()));
+        known.insert(visit.id, (part.id, visit.digest.clone(), visit.state.clone()));
         done.new.push(visit);
         placed.push(outcome);
     }
@@ -295,7 +290,7 @@ fn turned(old: &Visit, state: VisitState) -> Visit {
 
 /// Settles a visit that contradicts the one that counts: it takes its place, or is set aside.
 pub async fn settle(tx: &mut Tx, id: Uuid, expected: IfGiven, stands: bool, reason: String) -> Result<(Visit, Vec<Change>)> {
-    let part = assignments::find_to_work(tx, visits::find(tx, id).await?.village_result_id).await?;
+    let part = results::find_open_to_change(tx, visits::find(tx, id).await?.village_result_id, IfGiven::NOTHING).await?;
     let old = visits::find_to_change(tx, id, expected).await?;
     if old.state != VisitState::Conflicting.name() {
         return Err(Code::StepNotAllowed.into());

@@ -167,7 +167,7 @@ async fn fetch(access: Access<BeneficiariesRead>, Path(id): Path<Uuid>) -> Resul
 async fn edit(access: Access<BeneficiariesWrite>, Path(id): Path<Uuid>, edit: Edit<BeneficiaryUpdate>) -> Result<Found<BeneficiaryOut>> {
     let mut tx = access.write().await?;
     let changes =
-        service::edit(&mut tx, &access.platform().keys, id, edit.expected.into(), edit.patch.into(), &provenance::officer()).await?;
+        service::edit(&mut tx, &access.platform().keys, id, edit.expected.into(), edit.patch.into(), &provenance::officer()).await?.changes;
     let out = shown(&access, &tx, id).await?;
     tx.commit_all(changes).await?;
     Ok(Found(out))
@@ -329,7 +329,7 @@ async fn edit_member(
     let mut tx = access.write().await?;
     let keys = &access.platform().keys;
     let by = provenance::officer();
-    let changes = service::edit_member(&mut tx, keys, (id, member), edit.expected.into(), edit.patch.into(), &by).await?;
+    let changes = service::edit_member(&mut tx, keys, (id, member), edit.expected.into(), edit.patch.into(), &by).await?.changes;
     let (row, _) = store::find_member(&tx, id, member).await?;
     tx.commit_all(changes).await?;
     Ok(Found(row.into()))

@@ -108,8 +108,9 @@ pub struct SurvivorshipOut {
 
 /// See the rules of survivorship
 ///
-/// Which of several statements of a field stands: in an import, and when two records are merged. An unknown value never replaces
-/// a known one; a field without a rule here (village, relation, status) is changed by people alone.
+/// Which of several statements of a field stands: in an import, when two records are merged, and when a visit is accepted (what
+/// people stated after the visit stays). An unknown value never replaces a known one; a field without a rule here (village,
+/// relation) is changed by people alone.
 #[utoipa::path(get, path = "/survivorship-rules")]
 async fn survivorship_rules(_access: Access<BeneficiariesRead>) -> Result<Item<SurvivorshipOut>> {
     let rules = survivorship::rules().iter().map(|(field, SurvivorshipRule { prefer, tie, held })| FieldRule {

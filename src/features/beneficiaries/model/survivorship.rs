@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use chrono::NaiveDate;
+use chrono::{DateTime, NaiveDate, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
@@ -69,24 +69,40 @@ pub struct Origin {
     pub release_id: Option<Uuid>,
     /// The day the statement is of.
     pub on: NaiveDate,
+    /// The moment, where a person stated it and that is on record.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<DateTime<Utc>>,
 }
 
 impl Origin {
     /// Not on record: stated before origins were kept.
     pub fn unknown() -> Origin {
-        Origin { source: "unknown".into(), release_id: None, on: NaiveDate::default() }
+        Origin { source: "unknown".into(), release_id: None, on: NaiveDate::default(), at: None }
     }
 
-    /// An officer, today.
-    pub fn officer(today: NaiveDate) -> Origin {
-        Origin { source: OFFICER.into(), release_id: None, on: today }
+    /// A release, as of its day.
+    pub fn release(source: String, id: Uuid, on: NaiveDate) -> Origin {
+        Origin { source, release_id: Some(id), on, at: None }
     }
-}
 
-impl Origin {
-    /// Found in the field on a day.
-    pub fn verified(on: NaiveDate) -> Origin {
-        Origin { source: VERIFIED.into(), release_id: None, on }
+    /// An officer.
+    pub fn officer(at: DateTime<Utc>) -> Origin {
+        Origin { source: OFFICER.into(), release_id: None, on: at.date_naive(), at: Some(at) }
+    }
+
+    /// Found in the field.
+    pub fn verified(at: DateTime<Utc>) -> Origin {
+        Origin { source: VERIFIED.into(), release_id: None, on: at.date_naive(), at: Some(at) }
+    }
+
+    /// Whether a person stated it: an officer, or whoever was at the door.
+    fn is_personal(&self) -> bool {
+        self.source == OFFICER || self.is_verified()
+    }
+
+    /// Whether it was stated after the other; of the same day only where both moments are on record.
+    fn is_after(&self, other: &Origin) -> bool {
+        self.at.zip(other.at).map_or(self.on > other.on, |(this, that)| this > that)
     }
 
     /// Whether it was found in the field: then what it states counts as its own even where it only confirms what was known.
@@ -127,8 +143,13 @@ impl Provenance {
 
     /// Who gave a field; none where that is not on record.
     pub fn of(&self, field: &str) -> Option<&Origin> {
+        self.since(field).or_else(|| self.0.iter().find(|share| share.fields.is_none()).map(|share| &share.origin))
+    }
+
+    /// Who stated a field apart from all others, since the record was made.
+    pub fn since(&self, field: &str) -> Option<&Origin> {
         let named = self.0.iter().find(|share| share.fields.as_ref().is_some_and(|fields| fields.iter().any(|name| name == field)));
-        named.or_else(|| self.0.iter().find(|share| share.fields.is_none())).map(|share| &share.origin)
+        named.map(|share| &share.origin)
     }
 
     /// From now on a field comes from this source.
@@ -159,6 +180,9 @@ pub enum Occasion {
     Release,
     /// A merge of two records on file.
     Merge,
+    /// The acceptance of a visit: what people stated after the visit stays. As known counts who stated a field since its record was
+    /// made; what the record began with the officer had before them.
+    Acceptance,
 }
 
 /// Whether a stated value replaces a known, different one.
@@ -166,6 +190,11 @@ pub fn replaces(field: &str, occasion: Occasion, known: Option<&Origin>, stated:
     let Some(rule) = rule(field) else { return false };
     if rule.held && occasion == Occasion::Release {
         return false;
+    }
+    if occasion == Occasion::Acceptance
+        && let Some(known) = known.filter(|known| known.is_personal())
+    {
+        return !known.is_after(stated);
     }
     let rank = |origin: &Origin| rule.prefer.iter().position(|source| *source == origin.source).unwrap_or(rule.prefer.len());
     let Some(known) = known else {
@@ -178,7 +207,7 @@ pub fn replaces(field: &str, occasion: Occasion, known: Option<&Origin>, stated:
         // Of the same day the one that arrives counts as the later one in an import; between two records the one on file stays.
         std::cmp::Ordering::Equal if rule.tie == Tie::Newest => match occasion {
             Occasion::Release => stated.on >= known.on,
-            Occasion::Merge => stated.on > known.on,
+            Occasion::Merge | Occasion::Acceptance => stated.on > known.on,
         },
         std::cmp::Ordering::Equal => false,
     }
@@ -231,12 +260,12 @@ mod tests {
     use proptest::prelude::*;
 
     fn origin(source: &str, day: &str) -> Origin {
-        Origin { source: source.into(), release_id: None, on: day.parse().unwrap() }
+        Origin { source: source.into(), release_id: None, on: day.parse().unwrap(), at: None }
     }
 
     #[test]
     fn the_rules_are_read() {
-        assert_eq!(rules().len(), 11);
+        assert_eq!(rules().len(), 12);
         assert!(rules().values().all(|rule| rule.prefer.first().is_some_and(|source| source == "verified")));
     }
 
@@ -259,6 +288,24 @@ mod tests {
         assert!(!replaces("name", Occasion::Merge, Some(&registry), &list));
         assert!(!replaces("name", Occasion::Merge, Some(&list), &origin("dtks", "2026-07-01")), "of one rank the one on file stays");
         assert!(replaces("address", Occasion::Merge, Some(&list), &origin("dtks", "2026-07-01")));
+    }
+
+    #[test]
+    fn what_people_stated_after_a_visit_stays_and_a_list_never_does() {
+        let at = |text: &str| text.parse::<DateTime<Utc>>().unwrap();
+        let visit = Origin::verified(at("2026-10-03T05:00:00Z"));
+        let takes = |known: &Origin| replaces("nik", Occasion::Acceptance, Some(known), &visit);
+        assert!(takes(&Origin::officer(at("2026-10-03T04:59:59Z"))) && !takes(&Origin::officer(at("2026-10-03T05:00:01Z"))));
+        assert!(!takes(&Origin::verified(at("2026-10-04T00:00:00Z"))), "a later visit of another campaign");
+        assert!(takes(&origin("dukcapil", "2026-11-01")) && takes(&origin("p3ke", "2026-11-01")));
+        // Before moments were kept: of one day the stronger source stands.
+        assert!(takes(&origin(OFFICER, "2026-10-03")) && !takes(&origin(OFFICER, "2026-10-04")));
+        assert!(replaces("status", Occasion::Acceptance, None, &visit));
+        let mut provenance = Provenance::whole(Origin::officer(at("2026-11-01T00:00:00Z")));
+        assert_eq!(provenance.since("nik"), None, "a record's beginning is no correction");
+        let corrected = Origin::officer(at("2026-11-02T00:00:00Z"));
+        provenance.assign("nik", &corrected);
+        assert_eq!(Provenance::stored(&provenance.to_store()).since("nik"), Some(&corrected));
     }
 
     #[test]

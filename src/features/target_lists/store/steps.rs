@@ -84,7 +84,7 @@ const STEPS: &str = " AS id), lists AS (
            EXISTS (SELECT FROM assigned_families s, family f WHERE s.village_result_id = r.id AND s.beneficiary_id = f.id) AS assigned
       FROM village_results r JOIN verification_campaigns c ON c.id = r.campaign_id JOIN regions g ON g.code = r.region_code, asked a
      WHERE c.region_code = a.region_code AND (r.id IN (SELECT village_result_id FROM own) OR (r.created_at <= a.cut AND (
-           r.id IN (SELECT s.village_result_id FROM assigned_families s, family f WHERE s.beneficiary_id = f.id)
+           r.id IN (SELECT s.village_result_id FROM assigned_families s, family f WHERE s.beneficiary_id = f.id AND s.given_away_at IS NULL)
            OR r.id IN (SELECT p.village_result_id FROM proposals p, family f WHERE p.beneficiary_id = f.id))))
 ), told AS (
     SELECT (l.received_on::timestamp AT TIME ZONE 'Asia/Jakarta') AS at, 1 AS rank, 'listed' AS code,

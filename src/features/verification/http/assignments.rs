@@ -103,9 +103,13 @@ pub struct PacketOut {
 pub struct PacketFamilyOut {
     /// Its id.
     pub beneficiary_id: Uuid,
-    /// It lives in another village by now, whose business it is: nothing else is told of it. Visit it as `moved_within` or `moved_out`.
+    /// It lives in another village by now, whose business it is: nothing else is told of it. Visit it as `moved_within` or
+    /// `moved_out`, unless it is `given_away`.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub moved_away: bool,
+    /// Another village visits it in this campaign, because it moved there: nothing is left to do here, and it counts there.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub given_away: bool,
     /// Address below the village.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub address: Option<String>,
@@ -182,10 +186,11 @@ impl From<PacketVisit> for PacketVisitOut {
 }
 
 impl From<Packed> for PacketFamilyOut {
-    fn from((family, decile, people, visit): Packed) -> Self {
+    fn from((family, decile, people, visit, given_away): Packed) -> Self {
         PacketFamilyOut {
             beneficiary_id: family.id,
             moved_away: false,
+            given_away,
             address: family.address,
             kk_number: family.kk_mask,
             decile,
@@ -202,10 +207,11 @@ fn seen_from(village: &RegionCode, packed: Packed) -> PacketFamilyOut {
     if packed.0.region_code == village.as_str() {
         return packed.into();
     }
-    let (beneficiary_id, standing_visit) = (packed.0.id, packed.3.map(PacketVisitOut::from));
+    let (beneficiary_id, standing_visit, given_away) = (packed.0.id, packed.3.map(PacketVisitOut::from), packed.4);
     let nothing = (None, None, None, Value::Object(serde_json::Map::new()), Vec::new(), Vec::new());
     let (address, kk_number, decile, attributes, needs, members) = nothing;
-    PacketFamilyOut { beneficiary_id, moved_away: true, address, kk_number, decile, attributes, needs, members, standing_visit }
+    let moved_away = true;
+    PacketFamilyOut { beneficiary_id, moved_away, given_away, address, kk_number, decile, attributes, needs, members, standing_visit }
 }
 
 /// List a campaign's assignments

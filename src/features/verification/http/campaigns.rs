@@ -323,8 +323,9 @@ async fn open(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, read: IfGive
 
 /// Assign again
 ///
-/// Gives out what came since it was opened: subdistricts that were added, families that were registered. A village whose result is
-/// on its way keeps what it has.
+/// Gives out what came since it was opened: subdistricts that were added, families that were registered, and families that moved to
+/// another village of the campaign, which visits them from now on: in the packet of the old one they are `given_away`, and they
+/// count in the new one alone. A village whose result is on its way keeps what it has, and gets nothing.
 #[utoipa::path(post, path = "/verification-campaigns/{id}/assign")]
 async fn assign(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, read: IfGiven) -> Result<Accepted<CampaignOut>> {
     let tx = access.write().await?;

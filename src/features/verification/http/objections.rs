@@ -8,7 +8,8 @@ use validator::Validate;
 
 use super::super::model::{ObjectionKind, ObjectionState, ResultState, decide_by};
 use super::super::objector::{self, Objector};
-use super::super::store::{Objection, objection, result};
+use super::super::store::objections::{self, Objection};
+use super::super::store::results;
 use crate::features::attachments;
 use crate::features::beneficiaries::unnumbered;
 use crate::mount;
@@ -162,14 +163,14 @@ pub struct ObjectionFilter {
 #[utoipa::path(get, path = "/objections")]
 async fn list(access: Access<VerificationRead>, list: List<ObjectionFilter>) -> Result<Page<ObjectionOut>> {
     let ObjectionFilter { village_result_id, state, kind, lapsed, region } = &list.filter;
-    let wanted = objection::Wanted {
+    let wanted = objections::Wanted {
         village_result_id: *village_result_id,
         state: state.map(ObjectionState::name),
         kind: kind.map(ObjectionKind::name),
         lapsed: *lapsed,
         region: region.clone(),
     };
-    let rows = objection::list(&access.read().await?, &wanted, list.after()?, list.fetch()).await?;
+    let rows = objections::list(&access.read().await?, &wanted, list.after()?, list.fetch()).await?;
     Ok(list.page(rows, |row| row.id, ObjectionOut::from))
 }
 
@@ -178,7 +179,7 @@ async fn list(access: Access<VerificationRead>, list: List<ObjectionFilter>) -> 
 /// Who objects is shown to those who decide objections; that reading is recorded.
 #[utoipa::path(get, path = "/objections/{id}")]
 async fn fetch(access: Access<VerificationRead>, Path(id): Path<Uuid>) -> Result<Found<ObjectionOut>> {
-    let row = objection::find(&access.read().await?, id).await?;
+    let row = objections::find(&access.read().await?, id).await?;
     let objector = match &row.objector_sealed {
         Some(sealed) if access.scope_of::<ObjectionsDecide>().covers(&row.region()) => {
             access.record_in(row.region(), Objection::RESOURCE, Some(id), "fetch_objector", 1, None)?;
@@ -245,15 +246,15 @@ async fn create(access: Access<ObjectionsFile>, Valid(body): Valid<ObjectionCrea
         return Err(Error::field("attachment_ids", "length", "Name at most 20 attachments."));
     }
     let mut tx = access.write().await?;
-    let row = result::find_to_change(&tx, village_result_id, IfGiven::NOTHING).await?;
+    let row = results::find_to_change(&tx, village_result_id, IfGiven::NOTHING).await?;
     let today = Utc::now().date_naive();
     let posted = row.posted_from.zip(row.posted_until).is_some_and(|(from, until)| (from..=until).contains(&today));
     if !posted || row.standing()? != ResultState::Finalised {
         return Err(Code::PostingOver.into());
     }
     let known = match (beneficiary_id, proposal_id) {
-        (Some(family), _) => result::is_assigned(&tx, row.id, family).await?,
-        (_, Some(proposal)) => result::is_proposed(&tx, row.id, proposal).await?,
+        (Some(family), _) => results::is_assigned(&tx, row.id, family).await?,
+        (_, Some(proposal)) => results::is_proposed(&tx, row.id, proposal).await?,
         (None, None) => true,
     };
     if !known {
@@ -283,7 +284,7 @@ async fn create(access: Access<ObjectionsFile>, Valid(body): Valid<ObjectionCrea
         created_at: now,
         updated_at: now,
     };
-    let new = objection::insert(&mut tx, &new).await?;
+    let new = objections::insert(&mut tx, &new).await?;
     tx.commit([Change::created(&new)]).await?;
     Ok(Created(new.into()))
 }
@@ -327,7 +328,7 @@ async fn decide(
         ObjectionDecision::Dismissed => (ObjectionState::Dismissed, "dismissed"),
     };
     let mut tx = access.write().await?;
-    let old = objection::find_to_change(&tx, id, read).await?;
+    let old = objections::find_to_change(&tx, id, read).await?;
     if old.state != ObjectionState::Filed.name() {
         return Err(Code::StepNotAllowed.into());
     }
@@ -338,7 +339,7 @@ async fn decide(
         decided_at: Some(Utc::now()),
         ..old.clone()
     };
-    let new = objection::update(&mut tx, &new).await?;
+    let new = objections::update(&mut tx, &new).await?;
     tx.commit([Change::turned(action, &old, &new)]).await?;
     Ok(Found(new.into()))
 }
@@ -365,7 +366,7 @@ async fn withdraw(
     Valid(body): Valid<ObjectionWithdraw>,
 ) -> Result<Found<ObjectionOut>> {
     let mut tx = access.write().await?;
-    let old = objection::find_to_change(&tx, id, read).await?;
+    let old = objections::find_to_change(&tx, id, read).await?;
     // Nobody takes back what somebody else filed, least of all the village whose result it is about; the regency may.
     let regency = access.scope_of::<ObjectionsDecide>().covers(&old.region());
     if old.filed_by != access.actor().id && !regency {
@@ -374,7 +375,7 @@ async fn withdraw(
     if old.state != ObjectionState::Filed.name() {
         return Err(Code::StepNotAllowed.into());
     }
-    let new = objection::update(&mut tx, &Objection { state: ObjectionState::Withdrawn.name().into(), ..old.clone() }).await?;
+    let new = objections::update(&mut tx, &Objection { state: ObjectionState::Withdrawn.name().into(), ..old.clone() }).await?;
     tx.commit([Change::turned("withdrawn", &old, &new).because(Some(body.reason))]).await?;
     Ok(Found(new.into()))
 }

@@ -11,7 +11,9 @@ use validator::Validate;
 
 use super::super::model::{Eligibility, ProposalState, ResultState};
 use super::super::proposals::{self, Candidate, Entry, ProposedFamily, Review};
-use super::super::store::{Proposal, proposal, result};
+use super::super::sent::{self, PROPOSAL};
+use super::super::store::proposals::{self as stored, Proposal};
+use super::super::store::results;
 use crate::features::attachments;
 use crate::features::beneficiaries::{BeneficiaryCreate, unnumbered};
 use crate::features::matching::{self, MatchTermOut};
@@ -215,14 +217,14 @@ pub struct ProposalFilter {
 #[utoipa::path(get, path = "/proposals")]
 async fn list(access: Access<VerificationRead>, list: List<ProposalFilter>) -> Result<Page<ProposalOut>> {
     let ProposalFilter { village_result_id, campaign_id, state, needs_review, region } = &list.filter;
-    let wanted = proposal::Wanted {
+    let wanted = stored::Wanted {
         village_result_id: *village_result_id,
         campaign_id: *campaign_id,
         state: state.map(ProposalState::name),
         needs_review: *needs_review,
         region: region.clone(),
     };
-    let rows = proposal::list(&access.read().await?, &wanted, list.after()?, list.fetch()).await?;
+    let rows = stored::list(&access.read().await?, &wanted, list.after()?, list.fetch()).await?;
     let rows = rows.into_iter().map(|row| seen(&access, row)).collect::<Result<Vec<_>>>()?;
     let page = list.page(rows, |row| row.id, |row| row);
     access.record(RESOURCE, None, "list", page.items.len(), None)?;
@@ -234,7 +236,7 @@ async fn list(access: Access<VerificationRead>, list: List<ProposalFilter>) -> R
 /// With whom it may be. Numbers are masked; the reading is recorded.
 #[utoipa::path(get, path = "/proposals/{id}")]
 async fn fetch(access: Access<VerificationRead>, Path(id): Path<Uuid>) -> Result<Found<ProposalOut>> {
-    let row = proposal::find(&access.read().await?, id).await?;
+    let row = stored::find(&access.read().await?, id).await?;
     access.record_in(row.region(), RESOURCE, Some(id), "fetch", 1, None)?;
     Ok(Found(seen(&access, row)?))
 }
@@ -297,15 +299,15 @@ async fn create(access: Access<ProposalsWrite>, Valid(body): Valid<ProposalCreat
     let keys = &access.platform().keys;
     let written = entry.written(village_result_id)?;
     let mut tx = access.write().await?;
-    let again = async |tx: &_| match proposal::known(tx, id).await? {
-        Some(row) if proposals::is_same(keys, &row, &written)? => Ok(Some(row)),
+    let again = async |tx: &_| match stored::known(tx, id).await? {
+        Some(row) if sent::is_same(keys, PROPOSAL, row.id, &row.digest, &written)? => Ok(Some(row)),
         Some(_) => Err(Error::from(Code::IdTaken)),
         None => Ok(None),
     };
     if let Some(row) = again(&tx).await? {
         return Ok(Created(seen(&access, row)?));
     }
-    let row = result::find_open_to_change(&tx, village_result_id, IfGiven::NOTHING).await?;
+    let row = results::find_open_to_change(&tx, village_result_id, IfGiven::NOTHING).await?;
     // Whoever sent it at the same moment has ended by now.
     if let Some(row) = again(&tx).await? {
         return Ok(Created(seen(&access, row)?));
@@ -379,9 +381,9 @@ async fn review(
     };
     let mut tx = access.write().await?;
     // The village's result first, like everybody who changes something of it.
-    let found = proposal::find(&tx, id).await?;
-    let village = result::find_to_change(&tx, found.village_result_id, IfGiven::NOTHING).await?;
-    let old = proposal::find_to_change(&tx, id, read).await?;
+    let found = stored::find(&tx, id).await?;
+    let village = results::find_to_change(&tx, found.village_result_id, IfGiven::NOTHING).await?;
+    let old = stored::find_to_change(&tx, id, read).await?;
     if outcome == ReviewOutcome::New {
         let state = village.standing()?;
         if state == ResultState::Accepted || (!state.is_open() && old.state == ProposalState::OnFile.name()) {
@@ -389,7 +391,7 @@ async fn review(
         }
     }
     let new = proposals::reviewed(&tx, &access.platform().keys, &old, judged, (access.actor().id, reason.clone())).await?;
-    let new = proposal::update(&mut tx, &new).await?;
+    let new = stored::update(&mut tx, &new).await?;
     let mut changes = vec![Change::turned("reviewed", &old, &new).because(Some(reason))];
     if village.standing()?.is_open() && new.state == ProposalState::OnFile.name() {
         changes.extend(proposals::look_at_known(&mut tx, &village, new.beneficiary_id).await?);
@@ -419,14 +421,14 @@ async fn withdraw(
     Valid(body): Valid<ProposalWithdraw>,
 ) -> Result<Found<ProposalOut>> {
     let mut tx = access.write().await?;
-    let found = proposal::find(&tx, id).await?;
-    result::find_open_to_change(&tx, found.village_result_id, IfGiven::NOTHING).await?;
-    let old = proposal::find_to_change(&tx, id, read).await?;
+    let found = stored::find(&tx, id).await?;
+    results::find_open_to_change(&tx, found.village_result_id, IfGiven::NOTHING).await?;
+    let old = stored::find_to_change(&tx, id, read).await?;
     if ![ProposalState::Open, ProposalState::OnFile].iter().any(|state| state.name() == old.state) {
         return Err(Code::StepNotAllowed.into());
     }
     let new = Proposal { state: ProposalState::Withdrawn.name().into(), entry_sealed: None, numbers: Vec::new(), ..old.clone() };
-    let new = proposal::update(&mut tx, &new).await?;
+    let new = stored::update(&mut tx, &new).await?;
     tx.commit([Change::turned("withdrawn", &old, &new).because(Some(body.reason))]).await?;
     Ok(Found(seen(&access, new)?))
 }

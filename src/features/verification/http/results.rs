@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use super::super::acceptance::NotApplied;
 use super::super::model::{Late, MeetingKind, ResultState};
-use super::super::store::{Days, Progress, VillageResult, result};
+use super::super::store::results::{self, Days, Progress, VillageResult};
 use super::{steps, verdicts};
 use crate::mount;
 use crate::platform::access::Access;
@@ -303,11 +303,11 @@ pub struct VillageResultFilter {
 async fn list(access: Access<VerificationRead>, list: List<VillageResultFilter>) -> Result<Page<VillageResultOut>> {
     let VillageResultFilter { campaign_id, region, state, late } = &list.filter;
     let wanted =
-        result::Wanted { id: None, campaign_id: *campaign_id, region: region.clone(), state: state.map(ResultState::name), late: *late };
+        results::Wanted { id: None, campaign_id: *campaign_id, region: region.clone(), state: state.map(ResultState::name), late: *late };
     let db = access.read_apart().await?;
-    let rows = result::list(&db, &wanted, list.after()?, list.fetch()).await?;
+    let rows = results::list(&db, &wanted, list.after()?, list.fetch()).await?;
     let ids: Vec<Uuid> = rows.iter().map(|(row, _)| row.id).collect();
-    let progress = result::progress(&db, &ids).await?;
+    let progress = results::progress(&db, &ids).await?;
     let rows = rows.into_iter().map(|row| told(row, &progress)).collect::<Result<Vec<_>>>()?;
     Ok(list.page(rows, |row| row.id, |row| row))
 }
@@ -319,8 +319,8 @@ fn told(row: (VillageResult, Days), progress: &HashMap<Uuid, Progress>) -> Resul
 
 /// A result as it stands, to answer with.
 pub(super) async fn shown(db: &impl Scoped, id: Uuid) -> Result<VillageResultOut> {
-    let row = result::find(db, id).await?;
-    told(row, &result::progress(db, &[id]).await?)
+    let row = results::find(db, id).await?;
+    told(row, &results::progress(db, &[id]).await?)
 }
 
 /// Fetch a village result
@@ -337,6 +337,6 @@ async fn fetch(access: Access<VerificationRead>, Path(id): Path<Uuid>) -> Result
 #[utoipa::path(get, path = "/village-results/{id}/history")]
 async fn history(access: Access<VerificationRead>, Path(id): Path<Uuid>, list: List<NoFilter>) -> Result<Page<ChangeOut>> {
     let db = access.read().await?;
-    result::find(&db, id).await?;
+    results::find(&db, id).await?;
     changes::history(&db, VillageResult::RESOURCE, id, &list).await
 }

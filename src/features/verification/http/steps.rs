@@ -9,7 +9,8 @@ use validator::Validate;
 
 use super::super::acceptance::{self, NotApplied};
 use super::super::model::{MeetingKind, ResultStep, posted_until};
-use super::super::store::{VillageResult, objection, result};
+use super::super::store::objections;
+use super::super::store::results::{self, VillageResult};
 use super::results::{VillageResultOut, shown};
 use crate::features::attachments;
 use crate::features::beneficiaries::unnumbered;
@@ -162,7 +163,7 @@ fn stepped(old: &VillageResult, step: ResultStep, by: Uuid, note: Option<String>
 
 /// Stores a step and tells it.
 async fn store_step(mut tx: Tx, old: VillageResult, new: VillageResult, action: &'static str) -> Result<Found<VillageResultOut>> {
-    let new = result::update(&mut tx, &new).await?;
+    let new = results::update(&mut tx, &new).await?;
     let out = shown(&tx, new.id).await?;
     tx.commit([Change::turned(action, &old, &new).because(new.note.clone())]).await?;
     Ok(Found(out))
@@ -178,10 +179,10 @@ async fn simple<G: Grant>(
     note: Option<String>,
 ) -> Result<Found<VillageResultOut>> {
     let tx = access.write().await?;
-    let old = result::find_to_change(&tx, id, read).await?;
+    let old = results::find_to_change(&tx, id, read).await?;
     let new = stepped(&old, step, access.actor().id, note)?;
     if new.standing()?.is_open() {
-        result::demand_campaign_open(&tx, &old).await?;
+        results::demand_campaign_open(&tx, &old).await?;
     }
     store_step(tx, old, new, action).await
 }
@@ -200,9 +201,9 @@ async fn finalise(
 ) -> Result<Found<VillageResultOut>> {
     let posting = body.posting(Utc::now().date_naive())?;
     let tx = access.write().await?;
-    let old = result::find_to_change(&tx, id, read).await?;
+    let old = results::find_to_change(&tx, id, read).await?;
     let mut new = stepped(&old, ResultStep::Finalise, access.actor().id, None)?;
-    result::demand_campaign_open(&tx, &old).await?;
+    results::demand_campaign_open(&tx, &old).await?;
     demand_done(&tx, id).await?;
     let MeetingHeld { kind, number, held_on, attendants, chair, minutes_id, attendance_id } = body.meeting;
     let files: Vec<Uuid> = [Some(minutes_id), attendance_id].into_iter().flatten().collect();
@@ -226,7 +227,7 @@ async fn finalise(
 
 /// Refuses while something is undone in a village, and says how much.
 async fn demand_done(tx: &Tx, id: Uuid) -> Result<()> {
-    let work = result::open_work(tx, id).await?;
+    let work = results::open_work(tx, id).await?;
     if work.missing > 0 {
         let told =
             format!("{} of the assigned families have no visit that stands yet: visit them before the result is finalised.", work.missing);
@@ -236,7 +237,7 @@ async fn demand_done(tx: &Tx, id: Uuid) -> Result<()> {
         let told = format!("{} visits contradict the one that stands: settle which one counts.", work.conflicts);
         return Err(Error::RefusedBecause(Code::ConflictsOpen, told));
     }
-    let stale = result::stale_verdicts(tx, id).await?;
+    let stale = results::stale_verdicts(tx, id).await?;
     if stale > 0 {
         let told = format!(
             "{stale} verdicts of the meeting are older than the visit that counts and say otherwise: record the meeting's verdict on these families anew."
@@ -278,7 +279,7 @@ async fn forward(
 ) -> Result<Found<VillageResultOut>> {
     let ResultForward { letter_number, note } = body;
     let tx = access.write().await?;
-    let old = result::find_to_change(&tx, id, read).await?;
+    let old = results::find_to_change(&tx, id, read).await?;
     let mut new = stepped(&old, ResultStep::Forward, access.actor().id, note)?;
     if let Some(until) = old.posted_until.filter(|until| Utc::now().date_naive() <= *until) {
         return Err(Error::RefusedBecause(
@@ -346,9 +347,9 @@ async fn accept(
     Optional(body): Optional<ResultWord>,
 ) -> Result<Found<VillageResultOut>> {
     let mut tx = access.write().await?;
-    let old = result::find_to_change(&tx, id, read).await?;
+    let old = results::find_to_change(&tx, id, read).await?;
     let mut new = stepped(&old, ResultStep::Accept, access.actor().id, body.note)?;
-    let (open, unmended) = (objection::open(&tx, id).await?, objection::unmended(&tx, id).await?);
+    let (open, unmended) = (objections::open(&tx, id).await?, objections::unmended(&tx, id).await?);
     if open > 0 || unmended > 0 {
         let told = format!(
             "{open} objections wait for a decision; {unmended} were upheld and nothing about their subject has changed since: send the result back so that the village mends it."
@@ -358,11 +359,11 @@ async fn accept(
     let (not_applied, carried) = acceptance::carry(&mut tx, &access.platform().keys, &old).await?;
     // What a former acceptance could not carry over is still to be seen to, as long as the visit stands that said it.
     let mut left: Vec<NotApplied> = serde_json::from_value(old.not_applied.clone()).context("what was not applied before")?;
-    let standing = result::standing_ids(&tx, id).await?;
+    let standing = results::standing_ids(&tx, id).await?;
     left.retain(|one| one.visit_id.is_some_and(|visit| standing.contains(&visit)));
     left.extend(not_applied);
     new.not_applied = serde_json::to_value(left).context("what was not applied")?;
-    let new = result::update(&mut tx, &new).await?;
+    let new = results::update(&mut tx, &new).await?;
     let out = shown(&tx, id).await?;
     let mut changes = vec![Change::turned("accepted", &old, &new).because(new.note.clone())];
     changes.extend(carried);

@@ -10,8 +10,8 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::super::model::{Eligibility, Presence, ProposalState};
-use super::super::store::verdict::Judged;
-use super::super::store::{Verdict, VillageResult, result, verdict};
+use super::super::store::results::{self, VillageResult};
+use super::super::store::verdicts::{self, Judged, Verdict};
 use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
@@ -75,8 +75,8 @@ impl From<Verdict> for MeetingVerdictOut {
 #[utoipa::path(get, path = "/village-results/{id}/verdicts")]
 async fn list_verdicts(access: Access<VerificationRead>, Path(id): Path<Uuid>, list: List<NoFilter>) -> Result<Page<MeetingVerdictOut>> {
     let db = access.read().await?;
-    let (row, _) = result::find(&db, id).await?;
-    let rows = verdict::list(&db, id, list.after()?, list.fetch()).await?;
+    let (row, _) = results::find(&db, id).await?;
+    let rows = verdicts::list(&db, id, list.after()?, list.fetch()).await?;
     let page = list.page(rows, |row| row.subject_id, MeetingVerdictOut::from);
     access.record_in(row.village(), VillageResult::RESOURCE, Some(id), "list_verdicts", page.items.len(), None)?;
     Ok(page)
@@ -177,11 +177,11 @@ async fn record_verdicts(
         return Err(Error::field("items", "length", "Send 1 to 1,000 verdicts at a time."));
     }
     let mut tx = access.write().await?;
-    let row = result::find_open_to_change(&tx, id, read).await?;
+    let row = results::find_open_to_change(&tx, id, read).await?;
     let families: Vec<Uuid> = body.items.iter().filter_map(|item| item.beneficiary_id).collect();
     let proposals: Vec<Uuid> = body.items.iter().filter_map(|item| item.proposal_id).collect();
-    let families = verdict::families_of(&tx, id, &families).await?;
-    let proposals = verdict::of_proposals(&tx, id, &proposals).await?;
+    let families = verdicts::families_of(&tx, id, &families).await?;
+    let proposals = verdicts::of_proposals(&tx, id, &proposals).await?;
     let (mut rows, mut errors, mut named) = (Vec::new(), Vec::new(), HashSet::new());
     let now = Utc::now();
     for (at, item) in body.items.into_iter().enumerate() {
@@ -218,8 +218,8 @@ async fn record_verdicts(
     if !errors.is_empty() {
         return Err(Error::Invalid(errors));
     }
-    verdict::record(&mut tx, &rows).await?;
-    result::touch(&mut tx, id).await?;
+    verdicts::record(&mut tx, &rows).await?;
+    results::touch(&mut tx, id).await?;
     // How poor somebody is judged to be is not for everybody who follows the feed: of whom there is a verdict, and why.
     let told = rows.iter().map(|verdict| {
         Change::new(VillageResult::RESOURCE, id, row.village(), "verdict_recorded")

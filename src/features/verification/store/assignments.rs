@@ -11,28 +11,13 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::model::{ResultState, VisitState};
+use super::progress::verification_progress;
 use crate::platform::access::under;
-use crate::platform::db::{Scoped, Tx};
-use crate::platform::error::{Code, Error, Result};
+use crate::platform::db::Scoped;
+use crate::platform::error::{Error, Result};
 use crate::platform::fixed::fixed;
 use crate::platform::ids::RegionCode;
 use crate::schema::{assigned_families, beneficiaries, members, regions, verification_campaigns, village_results, visits};
-
-diesel::table! {
-    /// How far each village is; replaceable/verification_progress.sql.
-    verification_progress (village_result_id) {
-        village_result_id -> Uuid,
-        campaign_id -> Uuid,
-        region_code -> Text,
-        state -> Text,
-        starts_on -> Date,
-        finalise_by -> Date,
-        assigned -> BigInt,
-        visited -> BigInt,
-        conflicts -> BigInt,
-    }
-}
-diesel::allow_tables_to_appear_in_same_query!(verification_progress, regions);
 
 /// A village's part of a campaign, as a list shows it.
 #[derive(Debug, Clone, Queryable, Selectable)]
@@ -81,7 +66,7 @@ pub async fn list(
     Ok(query.load(&mut db.on()).await?)
 }
 
-/// A village's part of a campaign, as packets and visits need it.
+/// A village's part of a campaign, as packets need it.
 #[derive(Debug, Clone)]
 pub struct Part {
     /// Its id.
@@ -92,8 +77,6 @@ pub struct Part {
     pub campaign: String,
     /// The campaign's criteria.
     pub criteria_set_id: Uuid,
-    /// Whether the campaign is open.
-    pub campaign_open: bool,
     /// The village.
     pub region: RegionCode,
     /// Where the result stands.
@@ -102,8 +85,8 @@ pub struct Part {
 
 /// A village's part.
 pub async fn find(db: &impl Scoped, id: Uuid) -> Result<Part> {
-    type Row = (Uuid, String, Uuid, String, String, String);
-    let (campaign_id, campaign, criteria_set_id, campaign_state, region, state): Row = village_results::table
+    type Row = (Uuid, String, Uuid, String, String);
+    let (campaign_id, campaign, criteria_set_id, region, state): Row = village_results::table
         .inner_join(verification_campaigns::table)
         .filter(db.scope().within(village_results::region_code))
         .filter(village_results::id.eq(id))
@@ -111,7 +94,6 @@ pub async fn find(db: &impl Scoped, id: Uuid) -> Result<Part> {
             village_results::campaign_id,
             verification_campaigns::name,
             verification_campaigns::criteria_set_id,
-            verification_campaigns::state,
             village_results::region_code,
             village_results::state,
         ))
@@ -119,24 +101,7 @@ pub async fn find(db: &impl Scoped, id: Uuid) -> Result<Part> {
         .await?;
     let state = ResultState::parse(&state).ok_or_else(|| Error::Internal(anyhow::anyhow!("a village result in an unknown state")))?;
     let region = RegionCode::stored(&region);
-    Ok(Part { id, campaign_id, campaign, criteria_set_id, campaign_open: campaign_state == "open", region, state })
-}
-
-/// A village's part, locked: whoever writes its visits, proposals and verdicts, or takes a step, holds it. Refused where the village
-/// has handed its result over or the campaign is not open.
-pub async fn find_to_work(tx: &Tx, id: Uuid) -> Result<Part> {
-    let _: Uuid = village_results::table
-        .filter(tx.scope().within(village_results::region_code))
-        .filter(village_results::id.eq(id))
-        .select(village_results::id)
-        .for_no_key_update()
-        .first(&mut tx.on())
-        .await?;
-    let part = find(tx, id).await?;
-    if !part.campaign_open {
-        return Err(Code::CampaignNotOpen.into());
-    }
-    if part.state.is_open() { Ok(part) } else { Err(Code::ResultNotOpen.into()) }
+    Ok(Part { id, campaign_id, campaign, criteria_set_id, region, state })
 }
 
 /// A family as a village takes it along.
@@ -195,18 +160,19 @@ pub struct PacketVisit {
     pub visited_at: DateTime<Utc>,
 }
 
-/// A family with its decile, its members and the visit that counts.
-pub type Packed = (PacketFamily, Option<i16>, Vec<PacketMember>, Option<PacketVisit>);
+/// A family with its decile, its members and the visit that counts; whether it was given to another village to visit.
+pub type Packed = (PacketFamily, Option<i16>, Vec<PacketMember>, Option<PacketVisit>, bool);
 
 /// Everything a village takes along, family by family.
 pub async fn packet(db: &impl Scoped, result: Uuid) -> Result<Vec<Packed>> {
-    let families: Vec<(PacketFamily, Option<i16>)> = assigned_families::table
+    let families: Vec<(PacketFamily, Option<i16>, bool)> = assigned_families::table
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(assigned_families::region_code))
         .filter(assigned_families::village_result_id.eq(result))
         .select((
             PacketFamily::as_select(),
             fixed::<Nullable<SmallInt>>("(SELECT decile FROM family_ranks AS rank WHERE rank.beneficiary_id = beneficiaries.id)"),
+            assigned_families::given_away_at.is_not_null(),
         ))
         .order(beneficiaries::id)
         .load(&mut db.on())
@@ -236,9 +202,9 @@ pub async fn packet(db: &impl Scoped, result: Uuid) -> Result<Vec<Packed>> {
     }
     Ok(families
         .into_iter()
-        .map(|(family, decile)| {
+        .map(|(family, decile, given_away)| {
             let (people, visit) = (people_of.remove(&family.id).unwrap_or_default(), seen.remove(&family.id));
-            (family, decile, people, visit)
+            (family, decile, people, visit, given_away)
         })
         .collect())
 }

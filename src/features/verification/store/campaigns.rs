@@ -6,7 +6,7 @@ use chrono::{DateTime, NaiveDate, Utc};
 use diesel::helper_types::{AsSelect, Filter, Select};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{BigInt, Bool, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -278,8 +278,8 @@ struct VillageCount {
     families: i64,
 }
 
-/// Gives every village of the campaign its families: new villages get a result, open ones what came since; a result that is on its
-/// way keeps what it has. Returns what changed and how many families were given out.
+/// Gives every village of the campaign its families: new villages get a result, open ones what came since and who moved there; a
+/// result that is on its way keeps what it has. Returns what changed and how many families were given out.
 pub async fn assign(tx: &mut Tx, campaign: &Campaign) -> Result<(Vec<Change>, i64)> {
     tx.scope().demand(&campaign.region())?;
     let villages: Vec<VillageCount> = diesel::sql_query(format!(
@@ -314,6 +314,7 @@ pub async fn assign(tx: &mut Tx, campaign: &Campaign) -> Result<(Vec<Change>, i6
         .for_no_key_update()
         .load(&mut tx.on())
         .await?;
+    let moved = follow_moves(tx, campaign.id).await?;
     let families = diesel::sql_query(format!(
         "{LISTED} INSERT INTO assigned_families (village_result_id, beneficiary_id, campaign_id, region_code)
          SELECT v.id, l.id, $1, l.region_code FROM listed l
@@ -324,17 +325,74 @@ pub async fn assign(tx: &mut Tx, campaign: &Campaign) -> Result<(Vec<Change>, i6
     .execute(&mut tx.on())
     .await?;
     let counts: HashMap<&str, i64> = villages.iter().map(|village| (village.region_code.as_str(), village.families)).collect();
+    let followed = moved.iter().flat_map(|family| {
+        let told = |result: Uuid, region: &str, action| {
+            Change::new("village-results", result, RegionCode::stored(region), action)
+                .with("beneficiary_id", serde_json::json!(family.beneficiary_id))
+        };
+        let away = told(family.old_id, &family.old_region, "family_given_away");
+        [away, told(family.new_id, &family.new_region, "family_assigned")]
+    });
     let told = made.iter().map(|(id, region)| {
         let families = counts.get(region.as_str()).copied().unwrap_or_default();
         Change::new("village-results", *id, RegionCode::stored(region), "created")
             .with("campaign_id", serde_json::json!(campaign.id))
             .with("families", serde_json::json!(families))
     });
-    Ok((told.collect(), i64::try_from(families).unwrap_or(i64::MAX)))
+    Ok((told.chain(followed).collect(), i64::try_from(families.saturating_add(moved.len())).unwrap_or(i64::MAX)))
 }
 
-/// How many results of a campaign are on their way from a village to the regency.
+#[derive(QueryableByName)]
+struct Moved {
+    #[diesel(sql_type = SqlUuid)]
+    beneficiary_id: Uuid,
+    #[diesel(sql_type = SqlUuid)]
+    old_id: Uuid,
+    #[diesel(sql_type = Text)]
+    old_region: String,
+    #[diesel(sql_type = SqlUuid)]
+    new_id: Uuid,
+    #[diesel(sql_type = Text)]
+    new_region: String,
+}
+
+/// Gives families that moved within the campaign to their new village, where neither result is on its way. The caller holds both.
+async fn follow_moves(tx: &mut Tx, campaign: Uuid) -> Result<Vec<Moved>> {
+    let moved: Vec<Moved> = diesel::sql_query(
+        "UPDATE assigned_families a SET given_away_at = now()
+           FROM village_results o, beneficiaries b, village_results n
+          WHERE a.campaign_id = $1 AND a.given_away_at IS NULL AND o.id = a.village_result_id AND o.state IN ('open', 'returned')
+            AND b.id = a.beneficiary_id AND b.region_code <> a.region_code AND b.status = 'active' AND b.merged_into IS NULL
+            AND n.campaign_id = $1 AND n.region_code = b.region_code AND n.state IN ('open', 'returned')
+         RETURNING a.beneficiary_id, o.id AS old_id, o.region_code AS old_region, n.id AS new_id, n.region_code AS new_region",
+    )
+    .bind::<SqlUuid, _>(campaign)
+    .load(&mut tx.on())
+    .await?;
+    // Whoever comes back is this village's again, with the visits made here before.
+    diesel::sql_query(
+        "INSERT INTO assigned_families (village_result_id, beneficiary_id, campaign_id, region_code)
+         SELECT n.id, m.family, n.campaign_id, n.region_code FROM unnest($1, $2) AS m (family, result) JOIN village_results n ON n.id = m.result
+         ON CONFLICT (village_result_id, beneficiary_id) DO UPDATE SET given_away_at = NULL",
+    )
+    .bind::<Array<SqlUuid>, _>(moved.iter().map(|family| family.beneficiary_id).collect::<Vec<_>>())
+    .bind::<Array<SqlUuid>, _>(moved.iter().map(|family| family.new_id).collect::<Vec<_>>())
+    .execute(&mut tx.on())
+    .await?;
+    Ok(moved)
+}
+
+/// How many results of a campaign are on their way from a village to the regency. All are held, so that none sets out meanwhile: in
+/// the order of an assignment, after the campaign.
 pub async fn on_their_way(tx: &Tx, campaign: Uuid) -> Result<i64> {
+    let _: Vec<Uuid> = village_results::table
+        .filter(tx.scope().within(village_results::region_code))
+        .filter(village_results::campaign_id.eq(campaign))
+        .order(village_results::id)
+        .select(village_results::id)
+        .for_no_key_update()
+        .load(&mut tx.on())
+        .await?;
     Ok(village_results::table
         .filter(tx.scope().within(village_results::region_code))
         .filter(village_results::campaign_id.eq(campaign))

@@ -1,5 +1,7 @@
 //! SQL of criteria sets.
 
+use std::collections::HashSet;
+
 use chrono::{DateTime, Utc};
 use diesel::helper_types::{AsSelect, Filter, Select};
 use diesel::pg::Pg;
@@ -9,12 +11,13 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+use super::super::model::Criterion;
 use crate::platform::access::{Reaching, Scope, under};
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
-use crate::schema::criteria_sets;
+use crate::schema::{criteria_sets, verification_campaigns};
 
 /// A row.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
@@ -75,6 +78,16 @@ pub async fn list(db: &impl Scoped, region: Option<&RegionCode>, after: Option<U
 /// One set.
 pub async fn find(db: &impl Scoped, id: Uuid) -> Result<CriteriaSet> {
     Ok(visible(db.scope()).filter(criteria_sets::id.eq(id)).first(&mut db.on()).await?)
+}
+
+/// The codes of what a campaign asks.
+pub async fn codes(db: &impl Scoped, campaign: Uuid) -> Result<HashSet<String>> {
+    let set = verification_campaigns::table
+        .filter(db.scope().reaching(verification_campaigns::region_code))
+        .filter(verification_campaigns::id.eq(campaign))
+        .select(verification_campaigns::criteria_set_id);
+    let set: CriteriaSet = visible(db.scope()).filter(criteria_sets::id.eq_any(set)).first(&mut db.on()).await?;
+    Ok(Criterion::stored(&set.criteria).into_iter().map(|criterion| criterion.code).collect())
 }
 
 /// Registers one.

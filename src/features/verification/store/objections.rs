@@ -177,7 +177,7 @@ pub async fn open(tx: &Tx, result: Uuid) -> Result<i64> {
 }
 
 /// How many were upheld and led to nothing yet: no visit, verdict or proposal about their subject came since. One that names nobody
-/// waits for any of the village.
+/// waits for any of the village. Of a family that moved and was given to its new village nothing is left to mend here.
 pub async fn unmended(tx: &Tx, result: Uuid) -> Result<i64> {
     Ok(objections::table
         .filter(tx.scope().within(objections::region_code))
@@ -191,7 +191,9 @@ pub async fn unmended(tx: &Tx, result: Uuid) -> Result<i64> {
                             AND m.subject_id = coalesce(objections.beneficiary_id, objections.proposal_id, m.subject_id))
              AND NOT EXISTS (SELECT FROM proposals p WHERE p.village_result_id = objections.village_result_id
                             AND p.updated_at > objections.decided_at AND p.id = coalesce(objections.proposal_id, p.id)
-                            AND objections.beneficiary_id IS NULL)",
+                            AND objections.beneficiary_id IS NULL)
+             AND NOT EXISTS (SELECT FROM assigned_families a WHERE a.village_result_id = objections.village_result_id
+                            AND a.beneficiary_id = objections.beneficiary_id AND a.given_away_at IS NOT NULL)",
         ))
         .count()
         .get_result(&mut tx.on())

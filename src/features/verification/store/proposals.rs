@@ -12,7 +12,7 @@ use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
-use super::VillageResult;
+use super::results::VillageResult;
 use crate::platform::access::under;
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
@@ -20,7 +20,7 @@ use crate::platform::edit::IfGiven;
 use crate::platform::error::Result;
 use crate::platform::fixed::fixed;
 use crate::platform::ids::{Level, RegionCode};
-use crate::schema::{criteria_sets, meeting_verdicts, proposals, verification_campaigns};
+use crate::schema::{meeting_verdicts, proposals};
 
 /// A row.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
@@ -70,7 +70,7 @@ pub struct Proposal {
     pub attachment_ids: Vec<Option<Uuid>>,
     /// In the officer's words.
     pub note: Option<String>,
-    /// Keyed digest of the entry.
+    /// Digest of the entry, sealed.
     #[serde(skip)]
     pub digest: Vec<u8>,
     /// Who sent it.
@@ -110,8 +110,8 @@ pub struct Wanted {
     pub region: Option<RegionCode>,
 }
 
+/// Whether somebody has to say if the family is on file.
 const NEEDS_REVIEW: &str = "(proposals.state = 'open' AND proposals.candidates <> '[]' AND proposals.reviewed_reason IS NULL)";
-const NEEDS_NONE: &str = "(NOT (proposals.state = 'open' AND proposals.candidates <> '[]' AND proposals.reviewed_reason IS NULL))";
 
 /// A page in id order.
 pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit: i64) -> Result<Vec<Proposal>> {
@@ -131,7 +131,7 @@ pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit:
         query = query.filter(proposals::state.eq(state));
     }
     if let Some(needs) = wanted.needs_review {
-        query = query.filter(fixed::<Bool>(if needs { NEEDS_REVIEW } else { NEEDS_NONE }));
+        query = query.filter(fixed::<Bool>(NEEDS_REVIEW).eq(needs));
     }
     if let Some(region) = &wanted.region {
         query = query.filter(under(proposals::region_code, region));
@@ -202,19 +202,6 @@ pub async fn rivals(tx: &Tx, village: &RegionCode, numbers: &[Vec<u8>], except: 
         .order(proposals::id)
         .load(&mut tx.on())
         .await?)
-}
-
-/// The criteria of a campaign, by their codes.
-pub async fn criteria_codes(tx: &Tx, campaign: Uuid) -> Result<Vec<String>> {
-    let criteria: Value = verification_campaigns::table
-        .inner_join(criteria_sets::table)
-        .filter(tx.scope().reaching(verification_campaigns::region_code))
-        .filter(verification_campaigns::id.eq(campaign))
-        .select(criteria_sets::criteria)
-        .first(&mut tx.on())
-        .await?;
-    let list = criteria.as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok(list.iter().filter_map(|criterion| criterion["code"].as_str()).map(str::to_owned).collect())
 }
 
 /// Stores a new proposal.

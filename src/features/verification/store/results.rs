@@ -12,6 +12,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::super::model::{Due, Late, ResultState, Taken};
+use super::progress::verification_progress;
 use crate::platform::access::under;
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
@@ -22,30 +23,6 @@ use crate::platform::ids::RegionCode;
 use crate::schema::{
     assigned_families, beneficiaries, campaign_subdistricts, meeting_verdicts, proposals, verification_campaigns, village_results, visits,
 };
-
-diesel::table! {
-    /// How far each village is; replaceable/verification_progress.sql.
-    verification_progress (village_result_id) {
-        village_result_id -> Uuid,
-        assigned -> BigInt,
-        visited -> BigInt,
-        found -> BigInt,
-        not_found -> BigInt,
-        deceased -> BigInt,
-        moved_within -> BigInt,
-        moved_out -> BigInt,
-        duplicate -> BigInt,
-        refused -> BigInt,
-        extreme_poor -> BigInt,
-        poor -> BigInt,
-        vulnerable -> BigInt,
-        capable -> BigInt,
-        conflicts -> BigInt,
-        proposed -> BigInt,
-        on_file -> BigInt,
-        registered -> BigInt,
-    }
-}
 
 /// A row.
 #[derive(Debug, Clone, Queryable, Selectable, AsChangeset, Serialize)]
@@ -192,10 +169,8 @@ pub struct Wanted {
     pub late: Option<bool>,
 }
 
+/// Whether the next step is overdue.
 const LATE: &str = "(coalesce(CASE village_results.state WHEN 'finalised' THEN campaign_subdistricts.forward_by
-    WHEN 'forwarded' THEN campaign_subdistricts.accept_by WHEN 'accepted' THEN NULL ELSE campaign_subdistricts.finalise_by END
-    < (now() AT TIME ZONE 'UTC')::date, FALSE))";
-const IN_TIME: &str = "(NOT coalesce(CASE village_results.state WHEN 'finalised' THEN campaign_subdistricts.forward_by
     WHEN 'forwarded' THEN campaign_subdistricts.accept_by WHEN 'accepted' THEN NULL ELSE campaign_subdistricts.finalise_by END
     < (now() AT TIME ZONE 'UTC')::date, FALSE))";
 
@@ -224,7 +199,7 @@ pub async fn list(db: &impl Scoped, wanted: &Wanted, after: Option<Uuid>, limit:
         query = query.filter(village_results::state.eq(state));
     }
     if let Some(late) = wanted.late {
-        query = query.filter(fixed::<Bool>(if late { LATE } else { IN_TIME }));
+        query = query.filter(fixed::<Bool>(LATE).eq(late));
     }
     if let Some(after) = after {
         query = query.filter(village_results::id.gt(after));
@@ -272,7 +247,8 @@ pub async fn demand_campaign_open(tx: &Tx, row: &VillageResult) -> Result<()> {
     if state == "open" { Ok(()) } else { Err(Code::CampaignNotOpen.into()) }
 }
 
-/// One result that still takes visits, proposals and verdicts, locked.
+/// The one gate for whatever a village writes: its result, locked, while it takes visits, proposals and verdicts. Refused where the
+/// village has handed it over or the campaign is not open.
 pub async fn find_open_to_change(tx: &Tx, id: Uuid, expected: IfGiven) -> Result<VillageResult> {
     let row = find_to_change(tx, id, expected).await?;
     demand_campaign_open(tx, &row).await?;
@@ -319,10 +295,13 @@ pub async fn open_work(tx: &Tx, id: Uuid) -> Result<OpenWork> {
         .filter(village_results::id.eq(id))
         .select((
             count(
-                "(SELECT count(*) FROM assigned_families a WHERE a.village_result_id = village_results.id AND NOT EXISTS (
+                "(SELECT count(*) FROM assigned_families a WHERE a.village_result_id = village_results.id AND a.given_away_at IS NULL AND NOT EXISTS (
                     SELECT FROM visits v WHERE v.village_result_id = a.village_result_id AND v.beneficiary_id = a.beneficiary_id AND v.state = 'standing'))",
             ),
-            count("(SELECT count(*) FROM visits v WHERE v.village_result_id = village_results.id AND v.state = 'conflicting')"),
+            count(
+                "(SELECT count(*) FROM visits v JOIN assigned_families a ON a.village_result_id = v.village_result_id AND a.beneficiary_id = v.beneficiary_id
+                   WHERE v.village_result_id = village_results.id AND v.state = 'conflicting' AND a.given_away_at IS NULL)",
+            ),
             count(
                 "(SELECT count(*) FROM proposals p WHERE p.village_result_id = village_results.id AND p.state = 'open' AND NOT EXISTS (
                     SELECT FROM meeting_verdicts m WHERE m.village_result_id = p.village_result_id AND m.subject_id = p.id))",
@@ -335,6 +314,15 @@ pub async fn open_work(tx: &Tx, id: Uuid) -> Result<OpenWork> {
         .first(&mut tx.on())
         .await?;
     Ok(OpenWork { missing, conflicts, undecided, unreviewed })
+}
+
+/// The families that are a village's to visit, without those that were given to another one. The caller has found the result.
+#[diesel::dsl::auto_type(no_type_alias)]
+fn to_visit(result: Uuid) -> _ {
+    assigned_families::table
+        .filter(assigned_families::village_result_id.eq(result))
+        .filter(assigned_families::given_away_at.is_null())
+        .select(assigned_families::beneficiary_id)
 }
 
 /// How many verdicts of the meeting are older than the visit that stands now, and say otherwise.
@@ -352,6 +340,7 @@ pub async fn stale_verdicts(tx: &Tx, id: Uuid) -> Result<i64> {
         .filter(visits::presence.eq("found"))
         .filter(visits::updated_at.gt(meeting_verdicts::updated_at))
         .filter(visits::eligibility.ne(meeting_verdicts::eligibility))
+        .filter(visits::beneficiary_id.eq_any(to_visit(id)))
         .count()
         .get_result(&mut tx.on())
         .await?)
@@ -423,7 +412,7 @@ pub async fn ended(tx: &Tx, families: &[Uuid]) -> Result<HashSet<Uuid>> {
     Ok(rows.into_iter().collect())
 }
 
-/// The visits that stand and were not carried over yet, in the order of their families, which is that of all locks.
+/// The visits that stand, of families that are this village's to visit, and were not carried over yet, in the order of their families, which is that of all locks.
 pub async fn standing(tx: &Tx, id: Uuid) -> Result<Vec<CarriedVisit>> {
     Ok(visits::table
         .select(CarriedVisit::as_select())
@@ -431,6 +420,7 @@ pub async fn standing(tx: &Tx, id: Uuid) -> Result<Vec<CarriedVisit>> {
         .filter(visits::village_result_id.eq(id))
         .filter(visits::state.eq("standing"))
         .filter(visits::carried_at.is_null())
+        .filter(visits::beneficiary_id.eq_any(to_visit(id)))
         .order(visits::beneficiary_id)
         .load(&mut tx.on())
         .await?)
@@ -463,6 +453,7 @@ pub async fn is_assigned(db: &impl Scoped, id: Uuid, family: Uuid) -> Result<boo
     let row = assigned_families::table
         .filter(db.scope().within(assigned_families::region_code))
         .filter(assigned_families::village_result_id.eq(id))
+        .filter(assigned_families::given_away_at.is_null())
         .filter(assigned_families::beneficiary_id.eq(family));
     Ok(diesel::select(diesel::dsl::exists(row)).get_result(&mut db.on()).await?)
 }

@@ -73,3 +73,43 @@ pub async fn reseal_objector(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8])
         .execute(&mut db.on())
         .await?)
 }
+
+/// Visits' digests in id order.
+pub async fn visits(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<Sealed>> {
+    Ok(visits::table
+        .select((visits::id, visits::digest.nullable()))
+        .filter(db.scope().within(visits::region_code))
+        .filter(visits::id.gt(after))
+        .order(visits::id)
+        .limit(limit)
+        .load(&mut db.on())
+        .await?)
+}
+
+/// Stores a visit's digest under the current key.
+pub async fn reseal_visit(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8]) -> Result<usize> {
+    Ok(diesel::update(visits::table.filter(visits::id.eq(id)).filter(visits::digest.eq(old)))
+        .set(visits::digest.eq(new))
+        .execute(&mut db.on())
+        .await?)
+}
+
+/// Proposals' digests in id order.
+pub async fn proposals(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<Sealed>> {
+    Ok(proposals::table
+        .select((proposals::id, proposals::digest.nullable()))
+        .filter(db.scope().within(proposals::region_code))
+        .filter(proposals::id.gt(after))
+        .order(proposals::id)
+        .limit(limit)
+        .load(&mut db.on())
+        .await?)
+}
+
+/// Stores a proposal's digest under the current key.
+pub async fn reseal_proposal(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8]) -> Result<usize> {
+    Ok(diesel::update(proposals::table.filter(proposals::id.eq(id)).filter(proposals::digest.eq(old)))
+        .set(proposals::digest.eq(new))
+        .execute(&mut db.on())
+        .await?)
+}

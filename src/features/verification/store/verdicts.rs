@@ -57,6 +57,7 @@ pub async fn families_of(db: &impl Scoped, result: Uuid, ids: &[Uuid]) -> Result
         )
         .filter(db.scope().within(assigned_families::region_code))
         .filter(assigned_families::village_result_id.eq(result))
+        .filter(assigned_families::given_away_at.is_null())
         .filter(assigned_families::beneficiary_id.eq_any(ids))
         .select((assigned_families::beneficiary_id, visits::presence.nullable(), visits::eligibility.nullable()))
         .load(&mut db.on())

@@ -88,7 +88,7 @@ pub struct Visit {
     /// Photos.
     #[serde(skip)]
     pub attachment_ids: Vec<Option<Uuid>>,
-    /// Keyed digest of what was sent.
+    /// Digest of what was sent, sealed.
     #[serde(skip)]
     pub digest: Vec<u8>,
     /// Version.
@@ -201,6 +201,7 @@ pub async fn assigned(db: &impl Scoped, result: Uuid, families: &[Uuid]) -> Resu
     let rows: Vec<Uuid> = assigned_families::table
         .filter(db.scope().within(assigned_families::region_code))
         .filter(assigned_families::village_result_id.eq(result))
+        .filter(assigned_families::given_away_at.is_null())
         .filter(assigned_families::beneficiary_id.eq_any(families))
         .select(assigned_families::beneficiary_id)
         .load(&mut db.on())

@@ -1,0 +1,8 @@
+-- Old assignments of families that moved, and what hangs on them, have no place in the former shape.
+DELETE FROM visits v USING assigned_families a
+ WHERE a.given_away_at IS NOT NULL AND v.village_result_id = a.village_result_id AND v.beneficiary_id = a.beneficiary_id;
+DELETE FROM assigned_families WHERE given_away_at IS NOT NULL;
+DROP INDEX assigned_families_once_a_campaign;
+ALTER TABLE assigned_families
+    DROP COLUMN given_away_at,
+    ADD CONSTRAINT assigned_families_once_a_campaign UNIQUE (campaign_id, beneficiary_id);
