@@ -16,8 +16,8 @@ use utoipa::ToSchema;
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::model::{Eligibility, ProposalState};
-use super::store::{Proposal, VillageResult, proposal};
+use super::model::{Criterion, Eligibility, ProposalState};
+use super::store::{Proposal, VillageResult, campaigns, criteria, proposal};
 use crate::features::beneficiaries::{
     self, Attributes, BeneficiaryCreate, KK_KIND, Like, MatchedMember, MemberStatus, NIK_KIND, NewFamily, Relation, Whole, demand_one_head,
     sex_name,
@@ -370,7 +370,8 @@ pub fn on_file(people: &[bool], candidates: &[Candidate]) -> Option<Uuid> {
 /// Stores a proposal with what comparing it found.
 pub async fn propose(tx: &mut Tx, keys: &KeyRing, row: &VillageResult, entry: Entry, by: Uuid) -> Result<(Proposal, Vec<Change>)> {
     let written = entry.written(row.id)?;
-    let codes = proposal::criteria_codes(tx, row.campaign_id).await?;
+    let set = criteria::find(tx, campaigns::find(tx, row.campaign_id).await?.criteria_set_id).await?;
+    let codes = Criterion::codes(&set.criteria);
     if entry.answers.keys().any(|code| !codes.contains(code)) {
         // The code is somebody's own text: it is not repeated.
         return Err(Error::field("answers", "unknown_value", "An answer is about one of the criteria of the campaign's set."));

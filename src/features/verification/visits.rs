@@ -218,7 +218,7 @@ pub async fn take(
     let ids: Vec<Uuid> = sent.iter().map(|stated| stated.id).collect();
     let photos: Vec<Uuid> = sent.iter().flat_map(|stated| stated.attachment_ids.iter().copied()).collect();
     let ground = Ground {
-        codes: Criterion::stored(&set.criteria).into_iter().map(|criterion| criterion.code).collect(),
+        codes: Criterion::codes(&set.criteria),
         people: visits::members_of(tx, &assigned).await?,
         attachments: attachments::known(tx, &part.region, &photos).await?,
         assigned,

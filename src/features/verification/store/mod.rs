@@ -21,9 +21,7 @@ pub mod objection {
 }
 pub mod proposal {
     //! Families that are not on the list.
-    pub use super::proposals::{
-        Wanted, assign_known, criteria_codes, find, find_to_change, hold, insert, known, list, of_result, rivals, update,
-    };
+    pub use super::proposals::{Wanted, assign_known, find, find_to_change, hold, insert, known, list, of_result, rivals, update};
 }
 pub mod result {
     //! Village results.

@@ -20,7 +20,7 @@ use crate::platform::edit::IfGiven;
 use crate::platform::error::Result;
 use crate::platform::fixed::fixed;
 use crate::platform::ids::{Level, RegionCode};
-use crate::schema::{criteria_sets, meeting_verdicts, proposals, verification_campaigns};
+use crate::schema::{meeting_verdicts, proposals};
 
 /// A row.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
@@ -202,19 +202,6 @@ pub async fn rivals(tx: &Tx, village: &RegionCode, numbers: &[Vec<u8>], except: 
         .order(proposals::id)
         .load(&mut tx.on())
         .await?)
-}
-
-/// The criteria of a campaign, by their codes.
-pub async fn criteria_codes(tx: &Tx, campaign: Uuid) -> Result<Vec<String>> {
-    let criteria: Value = verification_campaigns::table
-        .inner_join(criteria_sets::table)
-        .filter(tx.scope().reaching(verification_campaigns::region_code))
-        .filter(verification_campaigns::id.eq(campaign))
-        .select(criteria_sets::criteria)
-        .first(&mut tx.on())
-        .await?;
-    let list = criteria.as_array().map(Vec::as_slice).unwrap_or_default();
-    Ok(list.iter().filter_map(|criterion| criterion["code"].as_str()).map(str::to_owned).collect())
 }
 
 /// Stores a new proposal.
