@@ -34,7 +34,10 @@ pub async fn rotate_keys(services: &Services, mut told: impl FnMut(String)) -> R
     features::family_events::rotate_keys(services, &mut told).await?;
     features::attachments::rotate_keys(services, &mut told).await?;
     features::verification::rotate_keys(services, &mut told).await?;
-    features::beneficiaries::rotate_keys(services, told).await
+    features::beneficiaries::rotate_keys(services, &mut told).await?;
+    features::target_lists::rotate_keys(services, &mut told).await?;
+    told("the older keys may be removed".to_owned());
+    Ok(())
 }
 
 /// Every kind of job.

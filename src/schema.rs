@@ -705,6 +705,8 @@ diesel::table! {
         kk_mask -> Nullable<Text>,
         address -> Nullable<Text>,
         people -> Int2,
+        kk_index -> Nullable<Bytea>,
+        head_nik_index -> Nullable<Bytea>,
     }
 }
 

@@ -131,7 +131,7 @@ grants! {
     ActionPlansLock      "action_plans_lock"      "lock approved action plans":                                  Some(&[Coordinator]);
     InterventionsRead    "interventions_read"     "read the interventions of families":                          Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Auditor]);
     InterventionsWrite   "interventions_write"    "plan, deliver and cancel one's agency's interventions":       Some(&[AgencyPlanner]);
-    AttachmentsRead      "attachments_read"       "read photos and documents of families and meetings, every reading recorded": Some(&[Coordinator, SocialAffairs, SubdistrictOfficer, VillageOperator, VillageHead, Auditor]);
+    AttachmentsRead      "attachments_read"       "read photos and documents of families and meetings, every reading recorded; evidence of objections only with objections_decide or as its sender": Some(&[Coordinator, SocialAffairs, SubdistrictOfficer, VillageOperator, VillageHead, Auditor]);
     AttachmentsWrite     "attachments_write"      "send photos and documents":                                   Some(&[Coordinator, SocialAffairs, SubdistrictOfficer, VillageOperator, VillageHead, Leadership]);
     CampaignsRead        "campaigns_read"         "read verification campaigns, their criteria and assignments": Some(&[Coordinator, SocialAffairs, SubdistrictOfficer, VillageOperator, VillageHead, Leadership, Auditor]);
     CampaignsWrite       "campaigns_write"        "plan, open and close verification campaigns":                 Some(&[Coordinator, SocialAffairs]);
@@ -147,7 +147,7 @@ grants! {
     ResultsAccept        "results_accept"         "accept or send back forwarded results, or reopen accepted ones": Some(&[SocialAffairs, Coordinator]);
     ObjectionsFile       "objections_file"        "file objections (usul, sanggah) for residents":               Some(&[VillageOperator, VillageHead, SubdistrictOfficer, SocialAffairs]);
     ObjectionsWithdraw   "objections_withdraw"    "take back an objection that one filed oneself; the regency, anybody's": Some(&[VillageOperator, SocialAffairs, Coordinator]);
-    ObjectionsDecide     "objections_decide"      "decide objections":                                           Some(&[SocialAffairs, Coordinator]);
+    ObjectionsDecide     "objections_decide"      "decide objections; see who objects and by what evidence":     Some(&[SocialAffairs, Coordinator]);
     TargetListsRead      "target_lists_read"      "read target lists and their figures":                         Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Leadership, ProvinceObserver, Auditor]);
     TargetEntriesRead    "target_entries_read"    "read the families of target lists and why they are on or off": Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Auditor]);
     TargetListsWrite     "target_lists_write"     "draft, submit and discard target lists":                      Some(&[Coordinator]);

@@ -14,6 +14,7 @@ mod buckets;
 mod contract;
 mod database;
 mod datasets;
+mod decrees;
 mod sessions;
 mod family_events;
 mod family_moves;

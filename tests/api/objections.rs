@@ -4,10 +4,11 @@ use entas::platform::policy::Role;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
+use crate::attachments::attachment as evidence;
 use crate::case;
 use crate::proposals::row;
 use crate::results::{Visit, assigned, attachment, one, signed, standing};
-use crate::support::{Call, Case, Place, World};
+use crate::support::{Call, Case, Client, Place, World};
 
 /// A finalised result that is posted from yesterday until tomorrow.
 async fn posted(world: &World, place: Place) -> String {
@@ -55,7 +56,7 @@ async fn an_objection_is_filed_while_posted_and_its_objector_stays_unknown_to_th
     let result = posted(&world, Place::Home).await;
     let id: Uuid = result.parse().unwrap();
     let (family, _) = assigned(&world, Place::Home, &result, one(&world, Place::Home)).await;
-    let photo = attachment(&world, Place::Home).await;
+    let photo = evidence(&operator, world.home.village, "objection_evidence").await;
     let mut body = objection(&result);
     body["beneficiary_id"] = json!(family);
     body["attachment_ids"] = json!([photo]);
@@ -162,4 +163,57 @@ async fn no_result_is_accepted_over_an_objection_that_waits_or_that_nothing_came
     camat.post(&format!("{path}/forward"), json!({"letter_number": "7"})).await.expect(200);
     dinsos.step(&accept).await.expect(200);
     assert_eq!(operator.get(&format!("/proposals/{missing}")).await.expect(200).body["state"], "withdrawn");
+}
+
+#[actix_web::test]
+async fn the_evidence_of_an_objection_is_hidden_from_the_village_and_the_camat() {
+    let mut world = World::new().await;
+    let village = world.home.village;
+    let second = world.hire("operator-2", Role::VillageOperator, village, None).await;
+    let (operator, head, camat) = (world.role(Role::VillageOperator), world.role(Role::VillageHead), world.role(Role::SubdistrictOfficer));
+    let (coordinator, dinsos, auditor) = (world.role(Role::Coordinator), world.role(Role::SocialAffairs), world.role(Role::Auditor));
+    let result = posted(&world, Place::Home).await;
+    let photo = evidence(&operator, village, "objection_evidence").await;
+    let hidden = async |photo: &str, clients: &[&Client]| {
+        for client in clients {
+            for path in [format!("/attachments/{photo}"), format!("/attachments/{photo}/content")] {
+                client.get(&path).await.refused(404, "not_found");
+            }
+            let list = client.get(&format!("/attachments?limit=200&region={village}")).await.expect(200);
+            assert!(!list.text.contains(photo), "{} is shown {photo} in the list", client.actor);
+        }
+    };
+    let shown = async |photo: &str, clients: &[&Client]| {
+        for client in clients {
+            client.get(&format!("/attachments/{photo}")).await.expect(200);
+            let asked = client.http.get(format!("{}/api/v1/attachments/{photo}/content", client.base));
+            assert_eq!(asked.bearer_auth(client.token.as_ref().unwrap()).send().await.unwrap().status().as_u16(), 200, "{}", client.actor);
+            assert!(client.get("/attachments?limit=200&purpose=objection_evidence").await.expect(200).text.contains(photo));
+        }
+    };
+    // From the first moment, before any objection names it, and after.
+    hidden(&photo, &[&head, &camat, &second, &auditor]).await;
+    let mut body = objection(&result);
+    body["attachment_ids"] = json!([photo]);
+    let filed = operator.post("/objections", body.clone()).await.expect(201);
+    assert_eq!(filed.body["attachment_ids"], json!([photo]));
+    hidden(&photo, &[&head, &camat, &second, &auditor]).await;
+    shown(&photo, &[&operator, &coordinator, &dinsos]).await;
+    let foreign = world.role_in(Place::Foreign, Role::Coordinator);
+    foreign.get(&format!("/attachments/{photo}")).await.refused(404, "not_found");
+
+    // Nobody files with another's evidence, and no file of another purpose becomes evidence: naming the minutes hides them from nobody.
+    second.post("/objections", body.clone()).await.refused(422, "attachment_unknown");
+    let minutes = evidence(&head, village, "minutes").await;
+    body["attachment_ids"] = json!([minutes]);
+    head.post("/objections", body).await.refused(422, "attachment_unknown");
+    for client in [&head, &camat, &second, &auditor] {
+        client.get(&format!("/attachments/{minutes}")).await.expect(200);
+    }
+    // And evidence proves nothing else.
+    let mine = evidence(&head, village, "objection_evidence").await;
+    hidden(&mine, &[&operator, &camat]).await;
+    world.sql().await.execute("UPDATE village_results SET state = 'open'", &[]).await.unwrap();
+    let finalise = format!("/village-results/{result}/finalise");
+    head.post(&finalise, signed(&mine, 0)).await.refused(422, "attachment_unknown");
 }

@@ -297,8 +297,6 @@ async fn two_operators_who_propose_one_family_are_told() {
 #[actix_web::test]
 async fn entries_corrections_and_objectors_follow_the_keys() {
     use entas::features::verification::{Correction, open_corrections};
-    use entas::platform::Services;
-    use entas::platform::seal::KeyRing;
 
     let world = World::new().await;
     let operator = world.role(Role::VillageOperator);
@@ -314,15 +312,8 @@ async fn entries_corrections_and_objectors_follow_the_keys() {
         crate::results::Visit { corrections: vec![correction], ..crate::results::Visit::found(&on_list) }.store(&world, &result).await;
     let objection = crate::objections::filed(&world, Place::Home).await;
 
-    let fresh = KeyRing::generate().unwrap();
-    let lines = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
-    let newer: Vec<String> = lines(&fresh).iter().map(|line| line.replacen(" 1 ", " 2 ", 1)).collect();
-    let both = KeyRing::parse(&[newer.clone(), lines(&world.key_text)].concat().join("\n")).unwrap();
-    let services = Services::new(crate::support::world::config(&world.db.url), both).unwrap();
-    entas::app::rotate_keys(&services, |_| {}).await.unwrap();
-
     // With the newer keys alone everything opens, and the same proposal is known again.
-    let alone = Services::new(crate::support::world::config(&world.db.url), KeyRing::parse(&newer.join("\n")).unwrap()).unwrap();
+    let alone = world.rotated().await;
     let sql = world.sql().await;
     let sealed: Vec<u8> =
         sql.query_one("SELECT corrections_sealed FROM visits WHERE id = $1", &[&visit.parse::<Uuid>().unwrap()]).await.unwrap().get(0);

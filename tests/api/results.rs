@@ -7,6 +7,7 @@ use uuid::Uuid;
 
 use crate::case;
 use crate::support::{Call, Case, Place, World};
+use crate::verification::{bare_campaign, wave};
 
 /// An attachment of a place's village, put there as a row.
 pub async fn attachment(world: &World, place: Place) -> String {
@@ -25,33 +26,13 @@ pub async fn attachment(world: &World, place: Place) -> String {
     id.to_string()
 }
 
-/// An open campaign of a place's regency with its first village's result in it.
+/// An open campaign of a place's regency with its first village's result in it, which has nothing to check yet.
 pub async fn village(world: &World, place: Place) -> String {
-    let (campaign, result, list) = (Uuid::now_v7(), Uuid::now_v7(), Uuid::now_v7());
-    let (here, sql) = (world.place(place), world.sql().await);
-    sql.execute(
-        "INSERT INTO target_lists (id, region_code, number, title, state, rules) VALUES ($1, $2, 1, 'Dasar', 'discarded', '{}')",
-        &[&list, &here.regency],
-    )
-    .await
-    .unwrap();
-    sql.execute(
-        "INSERT INTO verification_campaigns (id, region_code, name, lead_agency_id, target_list_id, criteria_set_id, state)
-         VALUES ($1, $2, $5, $3, $4, '00000000-0000-7000-8000-000000000262', 'open')",
-        &[&campaign, &here.regency, &here.agency, &list, &campaign.to_string()],
-    )
-    .await
-    .unwrap();
-    sql.execute(
-        "INSERT INTO campaign_subdistricts (campaign_id, region_code, place, starts_on, finalise_by, forward_by, accept_by)
-         VALUES ($1, $2, 1, current_date - 20, current_date + 10, current_date + 20, current_date + 30)",
-        &[&campaign, &here.subdistrict],
-    )
-    .await
-    .unwrap();
-    sql.execute("INSERT INTO village_results (id, campaign_id, region_code) VALUES ($1, $2, $3)", &[&result, &campaign, &here.village])
-        .await
-        .unwrap();
+    let here = world.place(place);
+    let campaign = bare_campaign(world, place, &[wave(here.subdistrict, [-20, 10, 20, 30])]).await;
+    let result = Uuid::now_v7();
+    let sql = "INSERT INTO village_results (id, campaign_id, region_code) VALUES ($1, $2, $3)";
+    world.sql().await.execute(sql, &[&result, &campaign, &here.village]).await.unwrap();
     result.to_string()
 }
 

@@ -23,8 +23,8 @@ pub async fn release_of(world: &World, place: Place, families: &[String]) -> Str
     let (dataset, release) = (dataset.parse::<Uuid>().unwrap(), Uuid::now_v7());
     let sql = world.sql().await;
     sql.execute(
-        "INSERT INTO releases (id, dataset_id, region_code, mode, state, profile, received_on, file_hash, file_bytes)
-         VALUES ($1, $2, $3, 'commit', 'imported', 'p3ke', '2026-03-16', $4, 1)",
+        "INSERT INTO releases (id, dataset_id, region_code, mode, state, profile, bast_number, received_on, file_hash, file_bytes)
+         VALUES ($1, $2, $3, 'commit', 'imported', 'p3ke', '156/BAST/2026', '2026-03-16', $4, 1)",
         &[&release, &dataset, &world.place(place).regency, &release.as_bytes().as_slice()],
     )
     .await
@@ -59,6 +59,52 @@ pub async fn planned(world: &World, place: Place) -> (Answer, String) {
     (world.role_in(place, Role::Coordinator).post("/verification-campaigns", body).await.expect(201), family)
 }
 
+/// A subdistrict of a campaign: from, and until when for village, camat and regency, in days from today.
+pub fn wave(subdistrict: &str, days: [i64; 4]) -> Value {
+    let [starts_on, finalise_by, forward_by, accept_by] = days.map(|days| chrono::Utc::now().date_naive() + chrono::TimeDelta::days(days));
+    json!({"region_code": subdistrict, "starts_on": starts_on, "finalise_by": finalise_by, "forward_by": forward_by, "accept_by": accept_by})
+}
+
+/// An open campaign on a release that names these families, given out where they live.
+pub async fn campaign(world: &World, place: Place, families: &[String], waves: &[Value]) -> String {
+    let mut body = campaign_body(world, place, &release_of(world, place, families).await);
+    body["subdistricts"] = json!(waves);
+    let campaign = world.role_in(place, Role::Coordinator).post("/verification-campaigns", body).await.expect(201).id();
+    open(world, place, &campaign).await;
+    campaign
+}
+
+/// The same with nobody given out: without a family no campaign is opened, so it is opened with one of another village of the
+/// subdistrict, which is taken out again with all that its release said.
+pub async fn bare_campaign(world: &World, place: Place, waves: &[Value]) -> Uuid {
+    let village = format!("{}.2003", world.place(place).subdistrict);
+    let family = family_in(world, place, &village).await;
+    let campaign: Uuid = campaign(world, place, &[family], waves).await.parse().unwrap();
+    let release = "release_id = (SELECT release_id FROM verification_campaigns WHERE id = $1)";
+    for (table, of) in [
+        ("assigned_families", "campaign_id = $1"),
+        ("village_results", "campaign_id = $1"),
+        ("source_families", release),
+        ("statements", release),
+    ] {
+        let sql = format!("DELETE FROM {table} WHERE {of}");
+        assert_eq!(world.sql().await.execute(&sql, &[&campaign]).await.unwrap(), 1, "{table}");
+    }
+    campaign
+}
+
+async fn open(world: &World, place: Place, campaign: &str) {
+    world.role_in(place, Role::Coordinator).step(&format!("/verification-campaigns/{campaign}/open")).await.expect(202);
+    world.run_jobs().await;
+}
+
+/// The part of a campaign that was given to a village.
+pub async fn part(world: &World, place: Place, campaign: &str, village: &str) -> String {
+    let parts = world.role_in(place, Role::Coordinator).all(&format!("/verification-campaigns/{campaign}/assignments?limit=200")).await;
+    let result = &parts.iter().find(|part| part["region_code"] == village).unwrap()["village_result_id"];
+    result.as_str().unwrap().to_owned()
+}
+
 /// An open campaign with one family of the place's village.
 pub struct Opened {
     pub campaign: String,
@@ -70,12 +116,9 @@ pub struct Opened {
 pub async fn opened(world: &World, place: Place) -> Opened {
     let (planned, family) = planned(world, place).await;
     let campaign = planned.id();
-    let coordinator = world.role_in(place, Role::Coordinator);
-    coordinator.step(&format!("/verification-campaigns/{campaign}/open")).await.expect(202);
-    world.run_jobs().await;
-    let parts = coordinator.all(&format!("/verification-campaigns/{campaign}/assignments")).await;
-    let result = parts.iter().find(|part| part["region_code"] == world.place(place).village).unwrap()["village_result_id"].clone();
-    Opened { campaign, result: result.as_str().unwrap().to_owned(), family }
+    open(world, place, &campaign).await;
+    let result = part(world, place, &campaign, world.place(place).village).await;
+    Opened { campaign, result, family }
 }
 
 /// A visit as a phone makes it.

@@ -8,7 +8,7 @@ use validator::Validate;
 
 use super::model::{AttachmentPurpose, MediaType};
 use super::service::{self, Sent, hex};
-use super::store::{self, Attachment};
+use super::store::{self, Attachment, Sight};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Download, Found, Once, Page, Resource};
@@ -17,7 +17,7 @@ use crate::platform::changes::Tracked;
 use crate::platform::error::Result;
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
-use crate::platform::policy::{AttachmentsRead, AttachmentsWrite};
+use crate::platform::policy::{AttachmentsRead, AttachmentsWrite, ObjectionsDecide};
 use crate::platform::upload::Upload;
 
 /// Mounts the feature.
@@ -31,7 +31,7 @@ pub fn operations(api: &mut Api) {
 pub struct AttachmentOut {
     /// Record id.
     pub id: Uuid,
-    /// Whose it is; seen from there and from above.
+    /// Whose it is; seen from there and from above, but for evidence of objections.
     #[schema(value_type = RegionCode)]
     pub region_code: String,
     /// What it proves.
@@ -92,7 +92,8 @@ impl Resource for AttachmentOut {
 pub struct AttachmentForm {
     /// A UUIDv7 of your own, for front ends that work offline: the same file sent again under it is kept once.
     id: Option<Uuid>,
-    /// Whose it is; it is seen from there and from above. A village's records name the village's own files.
+    /// Whose it is; it is seen from there and from above, but for evidence of objections. A village's records name the village's own
+    /// files.
     region_code: RegionCode,
     /// What it proves.
     purpose: AttachmentPurpose,
@@ -109,13 +110,18 @@ pub struct AttachmentFilter {
     purpose: Option<AttachmentPurpose>,
 }
 
+fn sight(access: &Access<AttachmentsRead>) -> Sight {
+    Sight { actor: access.actor().id, deciding: access.scope_of::<ObjectionsDecide>() }
+}
+
 /// List attachments
 ///
-/// Oldest first; what they show is fetched one by one.
+/// Oldest first; what they show is fetched one by one. Evidence of objections is there for those who decide objections and for who
+/// sent it; for everybody else, the village and the camat included, it does not exist.
 #[utoipa::path(get, path = "/attachments")]
 async fn list(access: Access<AttachmentsRead>, list: List<AttachmentFilter>) -> Result<Page<AttachmentOut>> {
     let AttachmentFilter { region, purpose } = &list.filter;
-    let rows = store::list(&access.read().await?, region.as_ref(), *purpose, list.after()?, list.fetch()).await?;
+    let rows = store::list(&access.read().await?, &sight(&access), region.as_ref(), *purpose, list.after()?, list.fetch()).await?;
     Ok(list.page(rows, |row| row.id, AttachmentOut::from))
 }
 
@@ -139,19 +145,19 @@ async fn create(access: Access<AttachmentsWrite>, upload: Upload<AttachmentForm>
 
 /// Fetch what is known of an attachment
 ///
-/// Everything but its content.
+/// Everything but its content. Another's evidence of an objection is 404 unless you decide objections.
 #[utoipa::path(get, path = "/attachments/{id}")]
 async fn fetch(access: Access<AttachmentsRead>, Path(id): Path<Uuid>) -> Result<Found<AttachmentOut>> {
-    Ok(Found(store::find(&access.read().await?, id).await?.into()))
+    Ok(Found(store::find(&access.read().await?, &sight(&access), id).await?.into()))
 }
 
 /// Download an attachment's content
 ///
 /// Byte for byte what was sent; the ETag is its SHA-256. It may show a family card, so your name and the time are recorded. To
-/// be saved and not to be run: browsers are told so.
+/// be saved and not to be run: browsers are told so. Another's evidence of an objection is 404 unless you decide objections.
 #[utoipa::path(get, path = "/attachments/{id}/content")]
 async fn content(access: Access<AttachmentsRead>, Path(id): Path<Uuid>) -> Result<Download> {
-    let row = store::find(&access.read().await?, id).await?;
+    let row = store::find(&access.read().await?, &sight(&access), id).await?;
     let bytes = service::content(access.platform(), &row).await?;
     access.record_in(row.region(), Attachment::RESOURCE, Some(id), "content", 1, None)?;
     Ok(Download { name: service::file_name(&row), tag: hex(&row.sha256), media_type: row.media_type, bytes })

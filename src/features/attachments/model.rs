@@ -17,6 +17,8 @@ words! {
         Attendance "attendance",
         /// A decree (SK).
         Decree "decree",
+        /// What a resident shows with an objection; for those who decide objections and for who sent it.
+        ObjectionEvidence "objection_evidence",
         /// Something else.
         Other "other",
     }

@@ -11,8 +11,9 @@ use uuid::Uuid;
 
 use super::content::examine;
 use super::model::{AttachmentPurpose, MediaType};
-use super::store::{self, Attachment};
+use super::store::{self, Attachment, Sight};
 use crate::platform::Services;
+use crate::platform::access::Scope;
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
 use crate::platform::error::{Code, Error, Result};
@@ -86,8 +87,10 @@ async fn record(mut tx: Tx, row: &Attachment) -> Result<(Attachment, bool)> {
         return Ok((made, true));
     }
     // Whoever lost the answer sends the same again; whatever else has this id is not theirs to learn about.
-    let known =
-        store::find(&tx, row.id).await.map_err(|error| if error.code() == Code::NotFound { Code::IdTaken.into() } else { error })?;
+    let sight = Sight { actor: row.uploaded_by, deciding: Scope::default() };
+    let known = store::find(&tx, &sight, row.id)
+        .await
+        .map_err(|error| if error.code() == Code::NotFound { Code::IdTaken.into() } else { error })?;
     let same = |row: &Attachment| (row.sha256.clone(), row.uploaded_by, row.region_code.clone(), row.purpose.clone());
     if same(&known) == same(row) { Ok((known, false)) } else { Err(Code::IdTaken.into()) }
 }

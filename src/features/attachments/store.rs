@@ -3,7 +3,8 @@
 use std::collections::HashSet;
 
 use chrono::{DateTime, Utc};
-use diesel::helper_types::{AsSelect, Filter, Select};
+use diesel::dsl::SqlTypeOf;
+use diesel::helper_types::AsSelect;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
@@ -11,10 +12,10 @@ use serde::Serialize;
 use uuid::Uuid;
 
 use super::model::AttachmentPurpose;
-use crate::platform::access::{Scope, Within, under};
+use crate::platform::access::{Scope, under};
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
-use crate::platform::error::{Code, Result};
+use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::RegionCode;
 use crate::schema::attachments;
 
@@ -58,21 +59,38 @@ impl Tracked for Attachment {
     }
 }
 
-type Visible = Filter<Select<attachments::table, AsSelect<Attachment, Pg>>, Within<attachments::region_code>>;
+/// What of the files in their scope somebody may see: all but the evidence of objections, unless they sent it or decide there.
+#[derive(Debug)]
+pub struct Sight {
+    /// Who.
+    pub actor: Uuid,
+    /// Where they decide objections.
+    pub deciding: Scope,
+}
 
-fn visible(scope: &Scope) -> Visible {
-    attachments::table.select(Attachment::as_select()).filter(scope.within(attachments::region_code))
+fn visible<'a>(scope: &Scope, sight: &Sight) -> attachments::BoxedQuery<'a, Pg, SqlTypeOf<AsSelect<Attachment, Pg>>> {
+    attachments::table
+        .select(Attachment::as_select())
+        .filter(scope.within(attachments::region_code))
+        .filter(
+            attachments::purpose
+                .ne(AttachmentPurpose::ObjectionEvidence.name())
+                .or(attachments::uploaded_by.eq(sight.actor))
+                .or(sight.deciding.within(attachments::region_code)),
+        )
+        .into_boxed()
 }
 
 /// A page in id order.
 pub async fn list(
     db: &impl Scoped,
+    sight: &Sight,
     region: Option<&RegionCode>,
     purpose: Option<AttachmentPurpose>,
     after: Option<Uuid>,
     limit: i64,
 ) -> Result<Vec<Attachment>> {
-    let mut query = visible(db.scope()).order(attachments::id).limit(limit).into_boxed();
+    let mut query = visible(db.scope(), sight).order(attachments::id).limit(limit);
     if let Some(region) = region {
         query = query.filter(under(attachments::region_code, region));
     }
@@ -86,8 +104,8 @@ pub async fn list(
 }
 
 /// One record.
-pub async fn find(db: &impl Scoped, id: Uuid) -> Result<Attachment> {
-    Ok(visible(db.scope()).filter(attachments::id.eq(id)).first(&mut db.on()).await?)
+pub async fn find(db: &impl Scoped, sight: &Sight, id: Uuid) -> Result<Attachment> {
+    Ok(visible(db.scope(), sight).filter(attachments::id.eq(id)).first(&mut db.on()).await?)
 }
 
 /// A new record; `None` when its id is used.
@@ -103,7 +121,8 @@ pub async fn insert(tx: &mut Tx, row: &Attachment) -> Result<Option<Attachment>>
         .optional()?)
 }
 
-/// Those of these attachments that are on file in this very region: a record of a village names the village's own files.
+/// Those of these attachments that are on file in this very region: a record of a village names the village's own files. Evidence
+/// of objections is none of them: whoever may read the record could not see it.
 pub async fn known(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Result<HashSet<Uuid>> {
     if ids.is_empty() {
         return Ok(HashSet::new());
@@ -112,6 +131,7 @@ pub async fn known(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Resul
         .filter(db.scope().within(attachments::region_code))
         .filter(attachments::region_code.eq(region.as_str()))
         .filter(attachments::id.eq_any(ids))
+        .filter(attachments::purpose.ne(AttachmentPurpose::ObjectionEvidence.name()))
         .select(attachments::id)
         .load(&mut db.on())
         .await?;
@@ -122,6 +142,22 @@ pub async fn known(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Resul
 pub async fn demand(db: &impl Scoped, region: &RegionCode, ids: &[Uuid]) -> Result<()> {
     let known = known(db, region, ids).await?;
     if ids.iter().all(|id| known.contains(id)) { Ok(()) } else { Err(Code::AttachmentUnknown.into()) }
+}
+
+/// Refuses when one of these attachments is not evidence that somebody sent for this very region: what others use (a visit's photo,
+/// the minutes) cannot be withheld from them by naming it in an objection.
+pub async fn demand_evidence(db: &impl Scoped, region: &RegionCode, by: Uuid, ids: &[Uuid]) -> Result<()> {
+    let known: Vec<Uuid> = attachments::table
+        .filter(db.scope().within(attachments::region_code))
+        .filter(attachments::region_code.eq(region.as_str()))
+        .filter(attachments::id.eq_any(ids))
+        .filter(attachments::purpose.eq(AttachmentPurpose::ObjectionEvidence.name()))
+        .filter(attachments::uploaded_by.eq(by))
+        .select(attachments::id)
+        .load(&mut db.on())
+        .await?;
+    let detail = "Name files that you sent yourself for this village, with the purpose `objection_evidence`.";
+    if ids.iter().all(|id| known.contains(id)) { Ok(()) } else { Err(Error::RefusedBecause(Code::AttachmentUnknown, detail.to_owned())) }
 }
 
 /// Which of these objects a record mentions, wherever it lies. For the sweep.

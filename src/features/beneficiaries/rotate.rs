@@ -36,8 +36,6 @@ pub async fn rotate_keys(services: &Services, mut told: impl FnMut(String)) -> R
         .with("signing_keys", signing.into())
         .with("answers", answers.into());
     tx.commit([change]).await?;
-    told(format!(
-        "done: {niks} NIKs, {cards} KK numbers and {signing} signing keys re-sealed, {answers} kept answers forgotten; the older keys may be removed"
-    ));
+    told(format!("done: {niks} NIKs, {cards} KK numbers and {signing} signing keys re-sealed, {answers} kept answers forgotten"));
     Ok(())
 }

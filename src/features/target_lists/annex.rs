@@ -11,7 +11,7 @@ use zeroize::Zeroizing;
 
 use super::store::{self, Annexed, TargetList};
 use super::wording;
-use crate::features::beneficiaries::{self, HeadNumbers};
+use crate::features::beneficiaries::{self, HeadNumbers, KK_KIND, NIK_KIND};
 use crate::features::datasets::{spreadsheet_number, spreadsheet_safe};
 use crate::platform::access::Scope;
 use crate::platform::db::Scoped;
@@ -69,7 +69,7 @@ pub async fn collect(db: &impl Scoped, keys: &KeyRing, list: &TargetList, sight:
             part.iter().filter(|row| sight.full.covers(&RegionCode::stored(&row.region_code))).map(|row| row.beneficiary_id).collect();
         let numbers = if full.is_empty() { HashMap::new() } else { beneficiaries::head_numbers(db, keys, &full).await? };
         for row in part {
-            rows.push(line(rows.len() + 1, row, &numbers, sight));
+            rows.push(line(rows.len() + 1, row, &numbers, keys, sight)?);
         }
     }
     Ok(Annex { head: head(list), rows })
@@ -96,35 +96,48 @@ pub fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// The full number, where it is the one that was decreed: the family may have another head or card by now, and theirs were not.
-fn number(mask: Option<String>, full: Option<(&Zeroizing<String>, String)>) -> String {
-    let same = full.filter(|(_, now)| mask.as_ref() == Some(now));
-    same.map(|(number, _)| number.to_string()).or(mask).unwrap_or_default()
+/// A number of a kind as it was decreed: masked, and which one it was.
+struct Decreed {
+    kind: &'static str,
+    mask: Option<String>,
+    /// Its blind index entry, hexadecimal.
+    index: Option<String>,
 }
 
-fn line(at: usize, row: Annexed, numbers: &HashMap<Uuid, HeadNumbers>, sight: &Sight) -> Row {
-    let Annexed { beneficiary_id, region_code, village, subdistrict, change, decile, head_name, head_nik_mask, kk_mask, address, people } =
-        row;
-    // A mask leaves eight digits open, and a father's and his son's may look alike: the number goes with the name that was decreed.
+impl Decreed {
+    /// The number in full, where the one on file is the one that was decreed: the family may have another head or card by now, and
+    /// theirs were not. A mask leaves eight digits open, so the blind index decides; a list drawn before it was kept knows masks only.
+    fn number(self, keys: &KeyRing, now: Option<&(Zeroizing<String>, String)>) -> Result<String> {
+        let Some((full, _)) = now.filter(|(_, now)| self.mask.as_ref() == Some(now)) else { return Ok(self.mask.unwrap_or_default()) };
+        let same = match &self.index {
+            Some(index) => keys.indexes(self.kind, full.as_bytes())?.iter().any(|entry| hex(entry) == *index),
+            None => true,
+        };
+        Ok(if same { full.to_string() } else { self.mask.unwrap_or_default() })
+    }
+}
+
+fn line(at: usize, row: Annexed, numbers: &HashMap<Uuid, HeadNumbers>, keys: &KeyRing, sight: &Sight) -> Result<Row> {
+    let Annexed { beneficiary_id, region_code, village, subdistrict, change, decile, head_name, people, address, .. } = row;
+    // A number goes with the name that was decreed: a father's and his son's card is one.
     let known = numbers.get(&beneficiary_id).filter(|known| known.head_name == head_name);
-    let of = |number: &Option<(Zeroizing<String>, String)>| number.as_ref().map(|(full, mask)| (full.clone(), mask.clone()));
-    let nik = known.and_then(|known| of(&known.nik));
-    let kk = known.and_then(|known| of(&known.kk));
+    let nik = Decreed { kind: NIK_KIND, mask: row.head_nik_mask, index: row.head_nik_index };
+    let kk = Decreed { kind: KK_KIND, mask: row.kk_mask, index: row.kk_index };
     let ranked = sight.welfare.covers(&RegionCode::stored(&region_code));
-    [
+    Ok([
         at.to_string(),
         subdistrict.unwrap_or_default(),
         village.unwrap_or_default(),
         region_code,
         head_name.unwrap_or_default(),
-        number(head_nik_mask, nik.as_ref().map(|(full, mask)| (full, mask.clone()))),
-        number(kk_mask, kk.as_ref().map(|(full, mask)| (full, mask.clone()))),
+        nik.number(keys, known.and_then(|known| known.nik.as_ref()))?,
+        kk.number(keys, known.and_then(|known| known.kk.as_ref()))?,
         address.unwrap_or_default(),
         people.to_string(),
         decile.filter(|_| ranked).map(|decile| decile.to_string()).unwrap_or_default(),
         if change == "added" { "baru" } else { "tetap" }.to_owned(),
         beneficiary_id.to_string(),
-    ]
+    ])
 }
 
 impl Annex {
@@ -210,11 +223,20 @@ mod tests {
 
     #[test]
     fn a_number_that_was_not_decreed_stays_masked() {
-        let now = Zeroizing::new("6202091501900001".to_owned());
-        let mask = || Some("6202********0001".to_owned());
-        assert_eq!(number(mask(), Some((&now, "6202********0001".to_owned()))), "6202091501900001");
-        assert_eq!(number(mask(), Some((&now, "6202********0002".to_owned()))), "6202********0001");
-        assert_eq!(number(mask(), None), "6202********0001");
-        assert_eq!(number(None, Some((&now, "6202********0001".to_owned()))), "");
+        let keys = KeyRing::parse(&KeyRing::generate().unwrap()).unwrap();
+        let (mask, decreed, other) = ("6202********0001", "6202091501900001", "6202990202910001");
+        let given = |index: Option<&str>, now: Option<(&str, &str)>| {
+            let index = index.map(|digits| hex(&keys.index(NIK_KIND, digits.as_bytes()).unwrap()));
+            let now = now.map(|(full, mask)| (Zeroizing::new(full.to_owned()), mask.to_owned()));
+            Decreed { kind: NIK_KIND, mask: Some(mask.to_owned()), index }.number(&keys, now.as_ref()).unwrap()
+        };
+        assert_eq!(given(Some(decreed), Some((decreed, mask))), decreed);
+        assert_eq!(given(Some(decreed), Some((other, mask))), mask, "another number of the same mask");
+        assert_eq!(given(Some(decreed), None), mask);
+        // Before the index was kept: the mask alone.
+        assert_eq!(given(None, Some((decreed, mask))), decreed);
+        assert_eq!(given(None, Some((decreed, "6202********0002"))), mask);
+        let unknown = Decreed { kind: NIK_KIND, mask: None, index: None };
+        assert_eq!(unknown.number(&keys, Some(&(Zeroizing::new(decreed.to_owned()), mask.to_owned()))).unwrap(), "");
     }
 }

@@ -18,8 +18,10 @@ mod annex;
 mod http;
 mod jobs;
 mod model;
+mod rotate;
 mod store;
 mod wording;
 
 pub use http::operations;
 pub use jobs::jobs;
+pub use rotate::rotate_keys;

@@ -114,7 +114,8 @@ impl ListState {
 
 /// By which rules a list is drawn from accepted village results; they stay with the list.
 ///
-/// Of several accepted results that tell of a family the newest counts. `found` and `moved_within` families are taken on where
+/// Of several accepted results that tell of a family the newest counts. A family of the list in force that would be carried over
+/// follows the newest accepted result that tells of it, of whichever campaign. `found` and `moved_within` families are taken on where
 /// their judgement fits: who moved within the regency is still its to serve, and stands at the village where its record lies.
 /// A refusal keeps a family off: nobody could judge it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -128,7 +129,8 @@ pub struct TargetListRules {
     #[serde(default)]
     #[schema(min_items = 1, max_items = 100)]
     pub campaign_ids: Option<Vec<Uuid>>,
-    /// Whether families of the list in force stay on unchanged where their village has no accepted result newer than it.
+    /// Whether families of the list in force stay on unchanged where their village has no accepted result newer than it, and no
+    /// campaign of the regency an accepted verdict about them that is newer than the one they are on it by.
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub carry_over: bool,

@@ -247,6 +247,16 @@ impl World {
         Client { base: format!("http://{address}"), ..client.clone() }
     }
 
+    /// Rotates the keys and drops the older ones; the services of a replica that knows the newer ones alone.
+    pub async fn rotated(&self) -> Arc<Services> {
+        let fresh = key_text();
+        let lines = |text: &str| text.lines().filter(|line| !line.starts_with('#')).map(str::to_owned).collect::<Vec<_>>();
+        let newer: Vec<String> = lines(&fresh).iter().map(|line| line.replacen(" 1 ", " 2 ", 1)).collect();
+        let both = KeyRing::parse(&[newer.clone(), lines(&self.key_text)].concat().join("\n")).unwrap();
+        entas::app::rotate_keys(&Services::new(config(&self.db.url), both).unwrap(), |_| {}).await.unwrap();
+        Services::new(config(&self.db.url), KeyRing::parse(&newer.join("\n")).unwrap()).unwrap()
+    }
+
     /// A second replica on the same database and keys.
     pub async fn replica(&self, client: &Client) -> Client {
         let mut config = config(&self.db.url);

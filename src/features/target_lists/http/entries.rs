@@ -414,23 +414,27 @@ pub struct TargetExplanationOut {
     pub number: i32,
     /// The family.
     pub beneficiary_id: Uuid,
-    /// Whether it is on the list; null where it was not considered.
+    /// Whether it is on the list; null where it was not considered, or where its entry stands in a village that is not yours.
     pub included: Option<bool>,
-    /// Beside the list before; null where it was not considered.
+    /// Beside the list before; null as above.
     #[schema(value_type = Option<EntryChange>)]
     pub change: Option<String>,
-    /// Why; null where it was not considered.
+    /// Why; null as above.
     #[schema(value_type = Option<EntryReason>)]
     pub reason: Option<String>,
     /// What happened, in order.
     pub steps: Vec<ExplanationStepOut>,
+    /// How many steps more there are, in villages that are not yours: a family may have moved.
+    #[schema(example = 0)]
+    pub steps_withheld: i64,
 }
 
 /// Explain why a family is on or off a target list
 ///
 /// As dated steps in plain Indonesian and English, up to this list: the data it was listed in, the visit, the meeting, the
-/// hand-overs, the rule, the decrees. No numbers and nothing about other families. A family that was not considered is told so.
-/// The reading is recorded.
+/// hand-overs, the rule, the decrees. No numbers and nothing about other families. A family that was not considered is told so. Of
+/// a family that moved you are told the steps of your own villages; the others are counted in `steps_withheld`. The reading is
+/// recorded.
 #[utoipa::path(get, path = "/target-lists/{id}/entries/{beneficiary_id}/explanation")]
 async fn explain(access: Access<TargetEntriesRead>, Path((id, family)): Path<(Uuid, Uuid)>) -> Result<Item<TargetExplanationOut>> {
     let db = access.read_apart().await?;
@@ -442,5 +446,14 @@ async fn explain(access: Access<TargetEntriesRead>, Path((id, family)): Path<(Uu
         .map(|entry| (entry.included, entry.change, entry.reason))
         .map_or_else(|| (None, None, None), |(included, change, reason)| (Some(included), Some(change), Some(reason)));
     let steps = explained.steps.into_iter().map(ExplanationStepOut::from).collect();
-    Ok(Item(TargetExplanationOut { target_list_id: id, number: list.number, beneficiary_id: family, included, change, reason, steps }))
+    Ok(Item(TargetExplanationOut {
+        target_list_id: id,
+        number: list.number,
+        beneficiary_id: family,
+        included,
+        change,
+        reason,
+        steps,
+        steps_withheld: explained.withheld,
+    }))
 }

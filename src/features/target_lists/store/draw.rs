@@ -17,16 +17,18 @@ struct Hash {
     hash: Vec<u8>,
 }
 
-/// SHA-256 over the accepted village results that the rules name: ids and times of acceptance, in order. One more, one reopened,
-/// or one accepted again since, and it is another.
+/// SHA-256 over the accepted village results that a list by these rules may rest on: ids and times of acceptance, in order. One
+/// more, one reopened, or one accepted again since, and it is another. Families that would be carried over follow the newest verdict
+/// about them, so where the rules carry over, those are the results of all the regency's campaigns.
 pub async fn sources(db: &impl Scoped, region: &str, rules: &TargetListRules) -> Result<Vec<u8>> {
     let Hash { hash } = diesel::sql_query(
         "SELECT sha256(convert_to(coalesce(string_agg(id::text || ' ' || extract(epoch FROM accepted_at)::text, E'\\n' ORDER BY id), ''), 'UTF8')) AS hash
            FROM village_results
-          WHERE state = 'accepted' AND left(region_code, 5) = $1 AND ($2 IS NULL OR campaign_id = ANY($2))",
+          WHERE state = 'accepted' AND left(region_code, 5) = $1 AND ($3 OR $2 IS NULL OR campaign_id = ANY($2))",
     )
     .bind::<Text, _>(region)
     .bind::<Nullable<Array<SqlUuid>>, _>(&rules.campaign_ids)
+    .bind::<Bool, _>(rules.carry_over)
     .get_result(&mut db.on())
     .await?;
     Ok(hash)
@@ -74,20 +76,27 @@ pub struct Drawn {
 /// $1 list, $2 regency, $3 judgements, $4 campaigns or NULL, $5 whether families are carried over, $6 the list in force or NULL,
 /// $7 when that one was drawn.
 ///
-/// - `seen`: every family that an accepted result tells of, with the verdict that counts there.
+/// - `seen`: every family that an accepted result tells of, with the verdict that counts there, and whether the rules name its
+///   campaign.
 /// - `standing`: the families of the list in force.
 /// - `kept`: where records lead that were merged since. What was said of the merged record counts for the kept one, except that
 ///   it was not there, went away or stood there twice: that was said of the record and not of the family.
-/// - `checked`: of each family the newest accepted verdict; where two are of one moment, that of the record itself.
-/// - `carried`: families of the list in force, and whether nothing newer is known of their village.
-/// - `weighed`: both, with the family as it is on file now.
+/// - `carried`: families of the list in force, whether nothing newer is known of their village, and when the verdict was accepted
+///   that they are on it by.
+/// - `checked`: of each family the newest accepted verdict of the campaigns that the rules name, and of a family that would be
+///   carried over, of all: what is known about a family now beats what was decreed, whichever campaigns a list names. Where two are
+///   of one moment, that of the record itself.
+/// - `weighed`: both, with the family as it is on file now. It stays unless the verdict is newer than the one it is on the list by:
+///   another one accepted later, or the same one accepted again since the list in force was drawn.
 const DRAW: &str = "
 WITH RECURSIVE seen AS MATERIALIZED (
-    SELECT beneficiary_id, village_result_id, checked_in, accepted_at, visit_id, proposal_id, presence, eligibility
+    SELECT beneficiary_id, village_result_id, checked_in, accepted_at, visit_id, proposal_id, presence, eligibility,
+           $4 IS NULL OR campaign_id = ANY($4) AS named
       FROM verified_families
-     WHERE result_state = 'accepted' AND left(checked_in, 5) = $2 AND ($4 IS NULL OR campaign_id = ANY($4))
+     WHERE result_state = 'accepted' AND left(checked_in, 5) = $2 AND ($5 AND $6 IS NOT NULL OR $4 IS NULL OR campaign_id = ANY($4))
 ), standing AS MATERIALIZED (
-    SELECT beneficiary_id, region_code, eligibility, village_result_id, visit_id, proposal_id, head_name, head_nik_mask, kk_mask, address
+    SELECT beneficiary_id, region_code, eligibility, village_result_id, visit_id, proposal_id, head_name, head_nik_mask, head_nik_index,
+           kk_mask, kk_index, address
       FROM target_list_entries WHERE target_list_id = $6 AND included
 ), leads (id, kept) AS (
     SELECT b.id, b.merged_into FROM beneficiaries b
@@ -96,29 +105,33 @@ WITH RECURSIVE seen AS MATERIALIZED (
     SELECT l.id, b.merged_into FROM leads l JOIN beneficiaries b ON b.id = l.kept WHERE b.merged_into IS NOT NULL
 ), kept AS MATERIALIZED (
     SELECT l.id, l.kept FROM leads l JOIN beneficiaries b ON b.id = l.kept WHERE b.merged_into IS NULL
-), checked AS (
-    SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family,
-           s.village_result_id, s.checked_in, s.accepted_at, s.visit_id, s.proposal_id, s.presence, s.eligibility
-      FROM seen s LEFT JOIN kept k ON k.id = s.beneficiary_id
-     WHERE k.id IS NULL OR s.presence IS NULL OR s.presence NOT IN ('not_found', 'moved_out', 'duplicate')
-     ORDER BY coalesce(k.kept, s.beneficiary_id), s.accepted_at DESC, k.id IS NULL DESC, s.presence IS NULL, s.village_result_id, s.beneficiary_id
 ), newer AS MATERIALIZED (
     SELECT DISTINCT region_code FROM village_results
      WHERE state = 'accepted' AND left(region_code, 5) = $2 AND ($4 IS NULL OR campaign_id = ANY($4)) AND accepted_at > $7
 ), carried AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family, k.id IS NULL AS was_on,
-           s.*, $5 AND n.region_code IS NULL AS stays
+           s.*, v.accepted_at AS since, $5 AND n.region_code IS NULL AS stays
       FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id LEFT JOIN newer n ON n.region_code = s.region_code
+      LEFT JOIN village_results v ON v.id = s.village_result_id
      ORDER BY coalesce(k.kept, s.beneficiary_id), k.id IS NULL DESC, s.beneficiary_id
+), checked AS (
+    SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family,
+           s.village_result_id, s.checked_in, s.accepted_at, s.visit_id, s.proposal_id, s.presence, s.eligibility
+      FROM seen s LEFT JOIN kept k ON k.id = s.beneficiary_id LEFT JOIN carried o ON o.family = coalesce(k.kept, s.beneficiary_id)
+     WHERE (s.named OR (o.stays AND s.presence IS NOT NULL)) AND (k.id IS NULL OR s.presence IS NULL OR s.presence NOT IN ('not_found', 'moved_out', 'duplicate'))
+     ORDER BY coalesce(k.kept, s.beneficiary_id), s.accepted_at DESC, k.id IS NULL DESC, s.presence IS NULL, s.village_result_id, s.beneficiary_id
 ), considered AS (
-    SELECT family AS id FROM checked UNION SELECT family FROM carried UNION SELECT id FROM kept
+    SELECT family AS id FROM checked UNION SELECT family FROM carried
+    UNION SELECT id FROM kept WHERE id IN (SELECT beneficiary_id FROM seen WHERE named UNION ALL SELECT beneficiary_id FROM standing)
 ), weighed AS (
-    SELECT b.id, b.region_code, b.address, b.kk_mask, b.status, b.merged_into, left(b.region_code, 5) = $2 AS here,
+    SELECT b.id, b.region_code, b.address, b.kk_mask, b.kk_index, b.status, b.merged_into, left(b.region_code, 5) = $2 AS here,
            c.village_result_id, c.checked_in, c.visit_id, c.proposal_id, c.presence, c.eligibility,
            coalesce(o.was_on, false) OR m.beneficiary_id IS NOT NULL AS was_on,
-           coalesce(o.stays AND NOT coalesce(c.accepted_at > $7, false), false) AS stays,
+           coalesce(o.stays AND NOT coalesce(c.accepted_at > $7 OR (c.village_result_id <> o.village_result_id AND c.accepted_at > o.since),
+                                             false), false) AS stays,
            coalesce(o.region_code, m.region_code) AS old_region, coalesce(o.head_name, m.head_name) AS old_name,
            coalesce(o.head_nik_mask, m.head_nik_mask) AS old_nik, coalesce(o.kk_mask, m.kk_mask) AS old_kk,
+           coalesce(o.head_nik_index, m.head_nik_index) AS old_nik_index, coalesce(o.kk_index, m.kk_index) AS old_kk_index,
            coalesce(o.address, m.address) AS old_address, coalesce(o.eligibility, m.eligibility) AS old_eligibility,
            coalesce(o.village_result_id, m.village_result_id) AS old_result, coalesce(o.visit_id, m.visit_id) AS old_visit,
            coalesce(o.proposal_id, m.proposal_id) AS old_proposal
@@ -142,7 +155,8 @@ WITH RECURSIVE seen AS MATERIALIZED (
       FROM weighed w
 ), drawn AS (
     INSERT INTO target_list_entries (target_list_id, beneficiary_id, region_code, included, change, reason, eligibility,
-           village_result_id, visit_id, proposal_id, decile, head_name, head_nik_mask, kk_mask, address, people)
+           village_result_id, visit_id, proposal_id, decile, head_name, head_nik_mask, kk_mask, address, people,
+           head_nik_index, kk_index)
     SELECT $1, r.id,
            CASE WHEN here THEN r.region_code ELSE coalesce(checked_in, old_region, (SELECT s.checked_in FROM seen s WHERE s.beneficiary_id = r.id LIMIT 1)) END, on_it.yes,
            CASE WHEN on_it.yes AND was_on THEN 'unchanged' WHEN on_it.yes THEN 'added' WHEN was_on THEN 'removed' ELSE 'left_out' END,
@@ -152,7 +166,8 @@ WITH RECURSIVE seen AS MATERIALIZED (
            CASE WHEN here THEN coalesce(h.name, old_name) ELSE old_name END,
            CASE WHEN here AND h.id IS NOT NULL THEN h.nik_mask ELSE old_nik END,
            CASE WHEN here THEN coalesce(r.kk_mask, old_kk) ELSE old_kk END, CASE WHEN here THEN r.address ELSE old_address END,
-           CASE WHEN here THEN p.people ELSE 0 END
+           CASE WHEN here THEN p.people ELSE 0 END, CASE WHEN here AND h.id IS NOT NULL THEN h.nik_index ELSE old_nik_index END,
+           CASE WHEN here AND r.kk_mask IS NOT NULL THEN r.kk_index ELSE old_kk_index END
       FROM reasoned r
      CROSS JOIN LATERAL (SELECT reason IN ('verified', 'proposal', 'carried_over') AS yes) on_it
      CROSS JOIN LATERAL (SELECT count(*) AS people FROM members WHERE beneficiary_id = r.id AND status = 'present') p

@@ -289,8 +289,12 @@ pub struct Annexed {
     pub head_name: Option<String>,
     /// NIK of the head, masked.
     pub head_nik_mask: Option<String>,
+    /// Blind index entry of the same, hexadecimal; none in lists drawn before it was kept.
+    pub head_nik_index: Option<String>,
     /// KK number, masked.
     pub kk_mask: Option<String>,
+    /// Blind index entry of the same.
+    pub kk_index: Option<String>,
     /// Address.
     pub address: Option<String>,
     /// Present members.
@@ -316,7 +320,8 @@ pub async fn annex(db: &impl Scoped, list: Uuid, after: Option<(String, Uuid)>, 
         .sql(
             "SELECT coalesce(jsonb_agg(to_jsonb(p) ORDER BY region_code, beneficiary_id), '[]') AS answer FROM (
                SELECT e.beneficiary_id, e.region_code, v.name AS village, s.name AS subdistrict, e.change, e.decile, e.head_name,
-                      e.head_nik_mask, e.kk_mask, e.address, e.people
+                      e.head_nik_mask, encode(e.head_nik_index, 'hex') AS head_nik_index,
+                      e.kk_mask, encode(e.kk_index, 'hex') AS kk_index, e.address, e.people
                  FROM target_list_entries e LEFT JOIN regions v ON v.code = e.region_code LEFT JOIN regions s ON s.code = left(e.region_code, 8)
                 WHERE e.included AND e.target_list_id = ",
         )

@@ -4,6 +4,7 @@ mod draw;
 mod effects;
 mod entries;
 mod lists;
+mod rotate;
 mod steps;
 
 pub use draw::{digest, draw, sources, unknown_campaigns};
@@ -15,4 +16,5 @@ pub use lists::{
     TargetList, Wanted, clear, find, find_drafting, find_readable, find_to_change, has_lost, in_force, insert, is_job_over, list,
     next_number, update,
 };
+pub use rotate::{Indexed, indexed, reindex};
 pub use steps::{Fact, explanation};

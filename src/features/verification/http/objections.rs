@@ -66,7 +66,7 @@ pub struct ObjectionOut {
     pub decided_by: Option<Uuid>,
     /// When.
     pub decided_at: Option<DateTime<Utc>>,
-    /// Photos and documents.
+    /// Photos and documents; only for those who decide objections and who filed it.
     pub attachment_ids: Vec<Uuid>,
     /// Version, as in the ETag.
     pub version: i32,
@@ -217,7 +217,8 @@ pub struct ObjectionCreate {
     #[validate(length(min = 1, max = 200), custom(function = printable))]
     #[schema(min_length = 1, max_length = 200)]
     objector_contact: Option<String>,
-    /// Photos and documents of this village.
+    /// Photos and documents, sent by yourself for this village with the purpose `objection_evidence`. Like the objector they stay
+    /// hidden from the village and the camat: only you and those who decide objections can open them.
     #[serde(default)]
     #[schema(max_items = 20)]
     attachment_ids: Vec<Uuid>,
@@ -260,7 +261,7 @@ async fn create(access: Access<ObjectionsFile>, Valid(body): Valid<ObjectionCrea
     if !known {
         return Err(Code::NotFound.into());
     }
-    attachments::demand(&tx, &row.village(), &attachment_ids).await?;
+    attachments::demand_evidence(&tx, &row.village(), access.actor().id, &attachment_ids).await?;
     let id = id.unwrap_or_else(new_id);
     let now = Utc::now();
     let objector = Objector { name: objector_name, contact: objector_contact };
