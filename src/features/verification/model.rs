@@ -1,7 +1,5 @@
 //! The vocabularies of verification, its state machines and rules; pure.
 
-use std::collections::HashSet;
-
 use chrono::{Days, NaiveDate};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -198,11 +196,6 @@ impl Criterion {
     /// The criteria of a set as it is stored.
     pub fn stored(value: &serde_json::Value) -> Vec<Criterion> {
         serde_json::from_value(value.clone()).unwrap_or_default()
-    }
-
-    /// The codes of a set as it is stored: what answers may be about.
-    pub fn codes(value: &serde_json::Value) -> HashSet<String> {
-        Criterion::stored(value).into_iter().map(|criterion| criterion.code).collect()
     }
 }
 
