@@ -34,11 +34,6 @@ impl<'a> Crew<'a> {
         Self { threads: 1, cancel: None }
     }
 
-    /// How many there are.
-    pub fn threads(&self) -> usize {
-        self.threads.max(1)
-    }
-
     /// Whether to go on.
     pub fn check(&self) -> Result<(), Cancelled> {
         if self.cancel.is_some_and(|flag| flag.load(Ordering::Relaxed)) { Err(Cancelled) } else { Ok(()) }
