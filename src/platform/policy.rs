@@ -155,7 +155,7 @@ grants! {
     TargetListsExport    "target_lists_export"    "take home the annex of a target list, recorded for ever; full numbers only with beneficiaries_disclose": Some(&[Coordinator, SocialAffairs]);
     MovesOffer           "moves_offer"            "offer a family that moved to its new village":                Some(&[VillageOperator, Coordinator, SocialAffairs]);
     MovesDecide          "moves_decide"           "accept or decline a family that another village offers":      Some(&[VillageOperator, VillageHead]);
-    FamilyEventsReport   "family_events_report"   "record births, deaths and changes of head":                   Some(&[VillageOperator, Coordinator, SocialAffairs]);
+    FamilyEventsReport   "family_events_report"   "record births, deaths and changes of head, take back one's own":                   Some(&[VillageOperator, Coordinator, SocialAffairs]);
     MonitoringRead       "monitoring_read"        "read aggregates and rankings":                                Some(&[Coordinator, SocialAffairs, AgencyPlanner, AgencyHead, SubdistrictOfficer, VillageOperator, VillageHead, Leadership, ProvinceObserver, Auditor]);
     ChangesRead          "changes_read"           "follow the change feed":                                      Some(&[Coordinator, ProvinceObserver, Auditor]);
     AuditRead            "audit_read"             "read the audit log":                                          Some(&[Auditor]);

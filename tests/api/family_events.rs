@@ -61,10 +61,15 @@ pub fn cases() -> Vec<Case> {
         }),
         case!("family_events_list", |world, place| Call::list("/family-events?limit=200", [merged(world, place).await])),
         case!("family_events_fetch", |world, place| Call::get(format!("/family-events/{}", merged(world, place).await))),
-        case!("family_events_undo", |world, place| Call::send(
-            format!("/family-events/{}/undo", merged(world, place).await),
-            json!({"reason": "Ternyata dua keluarga"})
-        )),
+        // Of what a village's operator reported: they take it back as well as those who edit families.
+        case!("family_events_undo", |world, place| {
+            let family = plain(world, place).await;
+            let operator = world.role_in(place, Role::VillageOperator);
+            let child = member(&people(&operator, &family).await, "Anak");
+            let body = json!({"beneficiary_id": family, "member_id": child, "on": "2026-10-01"});
+            let event = operator.post("/family-events/death", body).await.expect(201).id();
+            Call::send(format!("/family-events/{event}/undo"), json!({"reason": "Ternyata masih hidup"}))
+        }),
         case!("family_events_history", |world, place| Call::get(format!("/family-events/{}/history", merged(world, place).await))),
     ]
 }

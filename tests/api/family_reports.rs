@@ -183,3 +183,57 @@ async fn a_merge_waits_for_no_death_and_a_death_for_every_merge() {
     undo(&died).await.expect(200);
     assert_eq!(people(&dinsos, &third).await.iter().find(|row| row["id"] == anak.as_str()).unwrap()["status"], "present");
 }
+
+#[actix_web::test]
+async fn a_village_takes_back_its_own_report_until_somebody_acts_on_it() {
+    let mut world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let colleague = world.hire("second-operator", Role::VillageOperator, world.home.village, None).await;
+    let why = json!({"reason": "Salah orang"});
+    let undo = |event: &str| format!("/family-events/{event}/undo");
+    let ((one, head, child), (other, _, theirs)) = (family(&world, Place::Home).await, family(&world, Place::Home).await);
+    let before = seen(&dinsos, &one).await;
+
+    // One's own, and only what a village may take back.
+    let died = operator.post("/family-events/death", death(&one, &child)).await.expect(201).id();
+    colleague.post(&undo(&died), why.clone()).await.refused(403, "forbidden");
+    let undone = operator.post(&undo(&died), why.clone()).await.expect(200).body;
+    assert_eq!((undone["state"].as_str(), &undone["fields_left"]), (Some("undone"), &json!([])));
+    assert_eq!(seen(&dinsos, &one).await, before);
+    operator.post(&undo(&died), why.clone()).await.refused(409, "step_not_allowed");
+    let handed_over = operator.post("/family-events/head-change", handed(&one, &child)).await.expect(201).id();
+    operator.post(&undo(&handed_over), why.clone()).await.expect(200);
+    assert_eq!(seen(&dinsos, &one).await, before);
+    let birth = json!({"beneficiary_id": one, "member": {"name": "Bayi", "relation": "child"}, "on": "2026-10-01"});
+    let born = operator.post("/family-events/birth", birth).await.expect(201).id();
+    operator.post(&undo(&born), why.clone()).await.refused(403, "forbidden");
+    let merge = json!({"other_id": other, "reason": "Tercatat dua kali"});
+    let merged = dinsos.post(&format!("/beneficiaries/{one}/merge"), merge).await.expect(201).id();
+    operator.post(&undo(&merged), why.clone()).await.refused(403, "forbidden");
+    dinsos.post(&undo(&merged), why.clone()).await.expect(200);
+
+    // Whoever writes on the family in between: an edit of a member, of the family, a later report.
+    let members = format!("/beneficiaries/{other}/members");
+    for act in ["member", "family", "birth"] {
+        let died = operator.post("/family-events/death", death(&other, &theirs)).await.expect(201).id();
+        match act {
+            "member" => {
+                let path = format!("{members}/{}", people(&dinsos, &other).await[0]["id"].as_str().unwrap());
+                dinsos.patch(&path, &dinsos.get(&path).await.etag(), json!({"occupation": "fisher"})).await.expect(200);
+            }
+            "family" => {
+                let path = format!("/beneficiaries/{other}");
+                dinsos.patch(&path, &dinsos.get(&path).await.etag(), json!({"address": "RT 08"})).await.expect(200);
+            }
+            _ => {
+                let birth = json!({"beneficiary_id": other, "member": {"name": "Bayi", "relation": "child"}, "on": "2026-10-01"});
+                colleague.post("/family-events/birth", birth).await.expect(201);
+            }
+        }
+        let refused = operator.post(&undo(&died), why.clone()).await.refused(409, "step_not_allowed");
+        assert!(refused.body["detail"].as_str().unwrap().starts_with("Somebody wrote"), "{act}: {}", refused.text);
+        dinsos.post(&undo(&died), why.clone()).await.expect(200);
+    }
+    assert_eq!(operator.get(&format!("{members}/{theirs}")).await.expect(200).body["status"], "present");
+    assert_eq!(operator.get(&format!("/beneficiaries/{one}")).await.expect(200).body["head"]["id"], head.as_str());
+}

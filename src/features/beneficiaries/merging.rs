@@ -89,6 +89,8 @@ pub struct Structured {
     pub moved: Vec<Uuid>,
     /// Fields of kept records that came from merged ones.
     pub taken: Vec<FieldOf>,
+    /// Of what was reported of one family, its version and those of its members since: whether anybody wrote there after it.
+    pub stood: Vec<(Uuid, i32)>,
 }
 
 /// What an undo did.
@@ -269,7 +271,7 @@ pub async fn merge(tx: &mut Tx, keys: &KeyRing, wanted: &Merge) -> Result<Struct
     }
     let region = found.first().map(|(family, _)| family.region()).ok_or(Code::NotFound)?;
     let (changes, journal) = draft.write(tx, keys).await?;
-    Ok(Structured { changes, journal, region, moved, taken })
+    Ok(Structured { changes, journal, region, moved, taken, stood: Vec::new() })
 }
 
 /// What a merge would do, and who could be whom.
@@ -413,11 +415,19 @@ pub async fn split(tx: &mut Tx, keys: &KeyRing, wanted: Split) -> Result<Structu
     let (mut changes, journal) = draft.write(tx, keys).await?;
     changes.insert(0, Change::created(&family));
     let moved = members.iter().map(|member| member.id).collect();
-    Ok(Structured { changes, journal, region: old.region(), moved, taken: Vec::new() })
+    Ok(Structured { changes, journal, region: old.region(), moved, taken: Vec::new(), stood: Vec::new() })
+}
+
+/// How often families and their members were written.
+pub(super) fn versions(found: &[(Family, Vec<Member>)]) -> Vec<(Uuid, i32)> {
+    let of = |(family, people): &(Family, Vec<Member>)| -> Vec<(Uuid, i32)> {
+        [(family.id, family.version)].into_iter().chain(people.iter().map(|member| (member.id, member.version))).collect()
+    };
+    found.iter().flat_map(of).collect()
 }
 
 /// Undoes an event on two families, or on one that is named twice. `dissolved` is the family that a split had made: whoever is in it goes back, and it leads
-/// to the one it came from.
+/// to the one it came from. With `stood` it is refused where anybody wrote on the family since.
 pub async fn restore(
     tx: &mut Tx,
     keys: &KeyRing,
@@ -425,8 +435,13 @@ pub async fn restore(
     (one, other): (Uuid, Uuid),
     dissolved: bool,
     since: DateTime<Utc>,
+    stood: Option<&[(Uuid, i32)]>,
 ) -> Result<Restored> {
     let found = both(tx, one, Some(other)).await?;
+    if stood.is_some_and(|stood| versions(&found) != stood) {
+        let detail = "Somebody wrote on the family since you reported it: ask whoever edits families (Dinsos) to undo it.";
+        return Err(Error::RefusedBecause(Code::StepNotAllowed, detail.into()));
+    }
     let mut draft = Draft::of(&found);
     let mut left = Vec::new();
     for image in &journal.families {

@@ -3,7 +3,7 @@
 use chrono::NaiveDate;
 use uuid::Uuid;
 
-use super::merging::{Journal, Structured};
+use super::merging::{Journal, Structured, versions};
 use super::model::{MemberStatus, Relation};
 use super::provenance;
 use super::service::{self, MemberPatch, NewMember};
@@ -18,7 +18,8 @@ use crate::platform::seal::KeyRing;
 async fn journalled(tx: &Tx, keys: &KeyRing, before: (Family, Vec<Member>), changes: Vec<Change>) -> Result<Structured> {
     let after = store::find_to_restructure(tx, before.0.id).await?;
     let journal = Journal::between(keys, &before, &after)?;
-    Ok(Structured { changes, journal, region: before.0.region(), moved: Vec::new(), taken: Vec::new() })
+    let stood = versions(&[after]);
+    Ok(Structured { changes, journal, region: before.0.region(), moved: Vec::new(), taken: Vec::new(), stood })
 }
 
 /// Somebody was born into a family.

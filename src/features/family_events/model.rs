@@ -29,6 +29,11 @@ impl FamilyEventKind {
         self != FamilyEventKind::Birth
     }
 
+    /// Whether whoever reported it takes it back themselves.
+    pub fn is_taken_back(self) -> bool {
+        matches!(self, FamilyEventKind::Death | FamilyEventKind::HeadChange)
+    }
+
     /// Whether a later event of that kind must be undone before this one. Merges and splits wait for each other alone, as they do
     /// not wait for edits: what a later death changed stays. A death or change of head waits for whatever may have moved the
     /// headship or the people since.

@@ -14,7 +14,8 @@ use super::store::{self, Event};
 use crate::features::beneficiaries::{self, FieldOf, Journal, Merge, NewMember, Relation, Restored, Split, Structured};
 use crate::features::datasets;
 use crate::features::interventions::{self, Followed, Follows, Intervention};
-use crate::platform::changes::Change;
+use crate::platform::access::Scope;
+use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
 use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Error, Result};
@@ -38,6 +39,9 @@ pub struct Told {
     /// Who was born; who died, and who headed the family then; the new head and the former.
     #[serde(default)]
     pub concerned: Vec<Uuid>,
+    /// How often the family and its members had been written when it was reported.
+    #[serde(default)]
+    pub stood: Vec<(Uuid, i32)>,
     /// Fields that an undo left as somebody had changed them since.
     #[serde(default)]
     pub left: Vec<FieldOf>,
@@ -198,14 +202,27 @@ async fn report(
     (done, concerned): (Structured, Vec<Uuid>),
     decided: Decided,
 ) -> Result<(Event, Vec<Change>)> {
-    let told = Told { concerned, ..Told::default() };
+    let told = Told { concerned, stood: done.stood.clone(), ..Told::default() };
     record(tx, keys, (kind, (family, family)), (told, done, (Vec::new(), Vec::new())), decided).await
 }
 
-/// Takes an event back.
-pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: Uuid, reason: String) -> Result<(Event, Vec<Change>)> {
+/// Takes an event back. Whoever does not edit families (`edits`) takes back what they reported themselves, as long as nobody wrote on
+/// the family since.
+pub async fn undo(
+    tx: &mut Tx,
+    keys: &KeyRing,
+    (id, expected): (Uuid, IfGiven),
+    edits: &Scope,
+    (by, reason): (Uuid, String),
+) -> Result<(Event, Vec<Change>)> {
     let old = store::find_to_change(tx, id, expected).await?;
     let kind = FamilyEventKind::parse(&old.kind).context("kind of a family event")?;
+    let own = !edits.covers(&old.region());
+    if own && (old.decided_by != by || !kind.is_taken_back()) {
+        let detail =
+            "You take back deaths and changes of head that you reported yourself: ask whoever edits families (Dinsos) to undo this.";
+        return Err(Error::RefusedBecause(Code::Forbidden, detail.into()));
+    }
     let state = FamilyEventState::parse(&old.state).context("state of a family event")?;
     let state = state.after_undo().ok_or(Code::StepNotAllowed)?;
     if !kind.can_be_undone() {
@@ -218,13 +235,15 @@ pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: 
     let plain = keys.open(JOURNAL, id, &old.journal)?;
     // The cause of a failure may quote what it read: it is dropped.
     let kept: Kept = serde_json::from_slice(&plain).map_err(|_| anyhow::anyhow!("the journal of family event {id} cannot be read"))?;
+    let mut told: Told = serde_json::from_value(old.told.clone()).context("what a family event did")?;
     let dissolved = kind == FamilyEventKind::Split;
     // Asked before, so that it is told as what it is; and once more when both families are locked.
     if store::is_overtaken(tx, &old, &waits_for).await? {
         return Err(Code::LaterEvent.into());
     }
     let Restored { mut changes, left, arrived, homes } =
-        beneficiaries::restore(tx, keys, &kept.families, (one, other), dissolved, old.created_at).await?;
+        beneficiaries::restore(tx, keys, &kept.families, (one, other), dissolved, old.created_at, own.then_some(told.stood.as_slice()))
+            .await?;
     // With both families locked nobody can begin another event on them.
     if store::is_overtaken(tx, &old, &waits_for).await? {
         return Err(Code::LaterEvent.into());
@@ -248,7 +267,6 @@ pub async fn undo(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, by: 
     } else if !kept.ranks.is_empty() {
         datasets::move_ranks(tx, one, other, Some(&kept.ranks)).await?;
     }
-    let mut told: Told = serde_json::from_value(old.told.clone()).context("what a family event did")?;
     (told.left, told.arrived) = (left, arrived);
     let wanted = Event { state: state.name().into(), told: json!(told), undo_reason: Some(reason), undone_by: Some(by), ..old.clone() };
     let new = store::update(tx, &wanted).await?;

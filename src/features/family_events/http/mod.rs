@@ -20,7 +20,7 @@ use crate::platform::edit::IfGiven;
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
-use crate::platform::policy::{BeneficiariesRead, BeneficiariesWrite};
+use crate::platform::policy::{BeneficiariesRead, BeneficiariesWrite, FamilyEventsReport};
 use crate::platform::sensitive::KkNumber;
 use crate::platform::valid::{Valid, printable};
 
@@ -109,7 +109,7 @@ impl TryFrom<Event> for FamilyEventOut {
     type Error = Error;
 
     fn try_from(row: Event) -> Result<Self> {
-        let Told { people, moved, taken, interventions, concerned, left, arrived } =
+        let Told { people, moved, taken, interventions, concerned, stood: _, left, arrived } =
             serde_json::from_value(row.told).context("what a family event did")?;
         Ok(FamilyEventOut {
             id: row.id,
@@ -374,16 +374,24 @@ pub struct FamilyEventUndo {
 /// Every field is as it was before, but for those that somebody changed since: these stay, and `fields_left` names them.
 /// Members, aid and ranks go back. Refused with `later_event` while a later event stands on one of the families; merges and splits
 /// wait for no birth, death or change of head. A family that a split had made leads to the one it came from. A birth is not taken
-/// back (`step_not_allowed`): no member is ever deleted.
+/// back (`step_not_allowed`): no member is ever deleted. A village takes back the deaths and changes of head that it reported
+/// itself, by whoever reported them, and as long as nobody wrote on the family since; all else is undone by those who edit families.
 #[utoipa::path(post, path = "/family-events/{id}/undo")]
 async fn undo(
-    access: Access<BeneficiariesWrite>,
+    access: Access<FamilyEventsReport>,
     Path(id): Path<Uuid>,
     read: IfGiven,
     Valid(body): Valid<FamilyEventUndo>,
 ) -> Result<Found<FamilyEventOut>> {
     let mut tx = access.write().await?;
-    let (event, changes) = service::undo(&mut tx, &access.platform().keys, id, read, access.actor().id, body.reason).await?;
+    let (event, changes) = service::undo(
+        &mut tx,
+        &access.platform().keys,
+        (id, read),
+        &access.scope_of::<BeneficiariesWrite>(),
+        (access.actor().id, body.reason),
+    )
+    .await?;
     tx.commit_all(changes).await?;
     Ok(Found(event.try_into()?))
 }
