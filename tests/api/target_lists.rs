@@ -192,10 +192,14 @@ pub fn cases() -> Vec<Case> {
             let (list, _) = list(world, place, "decreed").await;
             Call::send(format!("/target-lists/{list}/exports"), json!({"format": "csv", "purpose": "Lampiran untuk camat"}))
         }),
-        case!("target_lists_summary", |world, place| Call::get(format!("/target-lists/{}/summary", list(world, place, "draft").await.0))),
+        case!("target_lists_summary", |world, place| {
+            let (list, _) = list(world, place, "draft").await;
+            Call::list(format!("/target-lists/{list}/summary?by=village"), [world.place(place).village.to_owned()])
+        }),
         case!("target_lists_diff", |world, place| {
             let (with, _) = list(world, place, "decreed").await;
-            Call::get(format!("/target-lists/{}/diff?with={with}", list(world, place, "draft").await.0))
+            // Counts and no ids: whoever sees the village sees that there is a family.
+            Call::list(format!("/target-lists/{}/diff?with={with}", list(world, place, "draft").await.0), ["\"families\":1".to_owned()])
         }),
         case!("target_entries_list_entries", |world, place| {
             let (list, family) = list(world, place, "draft").await;

@@ -33,10 +33,12 @@ pub async fn rotate_keys(services: &Services, mut told: impl FnMut(String)) -> R
                 let same = keys.indexes(kind, number.as_bytes())?.contains(entry);
                 Ok(Some(if same { keys.index(kind, number.as_bytes())? } else { entry.clone() }))
             };
-            let kk = renew(KK_KIND, &old.kk_index, known.and_then(|known| known.kk.as_ref()).map(|(full, _)| full.as_str()))?;
-            let nik = renew(NIK_KIND, &old.head_nik_index, known.and_then(|known| known.nik.as_ref()).map(|(full, _)| full.as_str()))?;
-            if (&kk, &nik) != (&old.kk_index, &old.head_nik_index) {
-                renewed.push((old, kk, nik));
+            let kk_index = renew(KK_KIND, &old.kk_index, known.and_then(|known| known.kk.as_ref()).map(|(full, _)| full.as_str()))?;
+            let head_nik_index =
+                renew(NIK_KIND, &old.head_nik_index, known.and_then(|known| known.nik.as_ref()).map(|(full, _)| full.as_str()))?;
+            let new = Indexed { kk_index, head_nik_index, ..old };
+            if new != old {
+                renewed.push((old, new));
             }
         }
         written += store::reindex(&db, renewed).await?;

@@ -11,7 +11,7 @@ use crate::platform::error::Result;
 use crate::schema::target_list_entries;
 
 /// An entry by which decreed numbers are known again.
-#[derive(Debug, Queryable, Selectable)]
+#[derive(Debug, PartialEq, Eq, Queryable, Selectable)]
 #[diesel(table_name = target_list_entries, check_for_backend(Pg))]
 pub struct Indexed {
     /// The list.
@@ -40,20 +40,20 @@ pub async fn indexed(db: &impl Scoped, after: Option<(Uuid, Uuid)>, limit: i64) 
     Ok(query.load(&mut db.on()).await?)
 }
 
-/// Stores other index entries (of the KK number, of the NIK) for these; says how many.
-pub async fn reindex(db: &impl Scoped, renewed: Vec<(Indexed, Option<Vec<u8>>, Option<Vec<u8>>)>) -> Result<usize> {
+/// Stores index entries: of each pair the first as it stands, the second as it shall stand. Says how many.
+pub async fn reindex(db: &impl Scoped, renewed: Vec<(Indexed, Indexed)>) -> Result<usize> {
     if renewed.is_empty() {
         return Ok(0);
     }
     let (mut lists, mut families) = (Vec::new(), Vec::new());
     let (mut old_kk, mut old_nik, mut new_kk, mut new_nik) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    for (old, kk, nik) in renewed {
+    for (old, new) in renewed {
         lists.push(old.target_list_id);
         families.push(old.beneficiary_id);
         old_kk.push(old.kk_index);
         old_nik.push(old.head_nik_index);
-        new_kk.push(kk);
-        new_nik.push(nik);
+        new_kk.push(new.kk_index);
+        new_nik.push(new.head_nik_index);
     }
     Ok(diesel::sql_query(
         "UPDATE target_list_entries e SET kk_index = n.kk, head_nik_index = n.nik
