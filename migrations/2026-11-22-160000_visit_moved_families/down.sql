@@ -1,3 +1,12 @@
+-- What a decreed list rests on is not given up.
+DO $$
+BEGIN
+    IF EXISTS (SELECT FROM target_list_entries e JOIN visits v ON v.id = e.visit_id
+                 JOIN assigned_families a ON a.village_result_id = v.village_result_id AND a.beneficiary_id = v.beneficiary_id
+                WHERE a.given_away_at IS NOT NULL) THEN
+        RAISE EXCEPTION 'target lists rest on visits of families that moved since: this migration cannot be taken back';
+    END IF;
+END $$;
 -- Old assignments of families that moved, and what hangs on them, have no place in the former shape.
 DELETE FROM visits v USING assigned_families a
  WHERE a.given_away_at IS NOT NULL AND v.village_result_id = a.village_result_id AND v.beneficiary_id = a.beneficiary_id;

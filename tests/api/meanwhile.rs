@@ -414,17 +414,35 @@ async fn what_an_officer_corrected_after_the_visit_stays_and_is_named() {
 async fn an_older_visit_of_another_campaign_does_not_undo_a_newer_one() {
     let world = World::new().await;
     let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
-    let [family, ..] = household(&world).await;
-    let (older, newer) = (campaign(&world, &[&family]).await, campaign(&world, &[&family]).await);
+    let [family, _, child] = household(&world).await;
+    let [met, left_since] = [household(&world).await[0].clone(), household(&world).await[0].clone()];
+    let families = [family.as_str(), met.as_str(), left_since.as_str()];
+    let (older, newer) = (campaign(&world, &families).await, campaign(&world, &families[..2]).await);
     let head = world.role(Role::VillageHead);
-    for (campaign, day, roof) in [(&newer, "2026-10-20T02:00:00Z", "tile"), (&older, "2026-10-03T02:00:00Z", "thatch")] {
+    let accepted = async |campaign: &Campaign, visits: Vec<Value>| {
         let result = &campaign.parts[world.home.village];
-        send(&operator, result, &[seen(&family, json!({"visited_at": day, "attributes": {"roof": roof}}))]).await;
+        send(&operator, result, &visits).await;
         hand_over(&world, &head, world.home.village, result).await;
-        let accepted = accept(&world, result).await;
-        let stays = (family.clone(), None, "attributes.roof".to_owned(), "corrected_since".to_owned());
-        assert_eq!(left(&accepted), if roof == "tile" { vec![] } else { vec![stays] });
-        assert_eq!(record(&dinsos, &family).await["welfare"]["attributes"]["roof"], "tile");
+        left(&accept(&world, result).await)
+    };
+    let later = |roof: &str| json!({"visited_at": "2026-10-20T02:00:00Z", "attributes": {"roof": roof}});
+    assert_eq!(accepted(&newer, vec![seen(&family, later("tile")), seen(&met, later("tile"))]).await, []);
+    // The officer's word, too, came after the older visit.
+    dinsos.post(&format!("/beneficiaries/{left_since}/deactivate"), json!({"reason": "moved_out"})).await.expect(200);
+    dinsos.post(&format!("/beneficiaries/{left_since}/reactivate"), json!({})).await.expect(200);
+
+    let day = "2026-10-03T02:00:00Z";
+    let gone = json!({"visited_at": day, "presence": "moved_out", "eligibility": "not_assessed", "answers": {}});
+    let people = json!([{"member_id": child, "status": "moved_out"}]);
+    let before = seen(&family, json!({"visited_at": day, "attributes": {"roof": "thatch"}, "people": people}));
+    let stays = accepted(&older, vec![before, seen(&met, gone.clone()), seen(&left_since, gone)]).await;
+    let since = |family: &str, field: &str| (family.to_owned(), None, field.to_owned(), "corrected_since".to_owned());
+    let expected = [since(&family, "attributes.roof"), since(&family, "presence"), since(&met, "presence"), since(&left_since, "presence")];
+    assert_eq!(stays, sorted(expected.to_vec()));
+    assert_eq!(record(&dinsos, &family).await["welfare"]["attributes"]["roof"], "tile");
+    assert_eq!(status(&dinsos, &family, &child).await, "present");
+    for family in families {
+        assert_eq!(record(&dinsos, family).await["status"], "active");
     }
 }
 

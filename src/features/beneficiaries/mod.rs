@@ -37,7 +37,8 @@ pub use model::{
 };
 pub use moving::{find_to_offer, relocate};
 pub use rotate::rotate_keys;
-pub use service::{Edited, FamilyPatch, KK_KIND, MemberPatch, NIK_KIND, NewFamily, NewMember, edit, edit_member, register, turn};
+pub use service::{FamilyPatch, KK_KIND, MemberPatch, NIK_KIND, NewFamily, NewMember, edit, edit_member, register, turn};
+pub use standing::Edited;
 pub use store::{
     ImportCounts, ImportFamily, ImportMember, Introduced, Located, Prepared, find_family, find_member, import_prepared, introduced,
     prepare, reranked,

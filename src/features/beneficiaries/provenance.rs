@@ -64,11 +64,21 @@ pub(super) fn after_edit_of_family(old: &Family, new: &Family, by: (&Origin, &[S
     edited(&old.provenance, &facts_of_family(old), &facts_of_family(new), by)
 }
 
+/// The name under which provenance knows whether a family is served, and what became of a member.
+pub(super) const STATUS: &str = "status";
+
+/// The provenance of a family whose service ended, or was taken up again.
+pub(super) fn after_turn(old: &Family, by: &Origin) -> Value {
+    let mut kept = Provenance::stored(&old.provenance);
+    kept.assign(STATUS, by);
+    kept.to_store()
+}
+
 /// The same of a member.
 pub(super) fn after_edit_of_member(old: &Member, new: &Member, by: (&Origin, &[String])) -> Value {
     let facts = |member: &Member| {
         let mut facts = facts_of_member(member);
-        facts.insert("status".to_owned(), json!(member.status));
+        facts.insert(STATUS.to_owned(), json!(member.status));
         facts
     };
     edited(&old.provenance, &facts(old), &facts(new), by)

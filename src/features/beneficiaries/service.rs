@@ -16,8 +16,8 @@ use super::model::{
 };
 use super::moving;
 use super::numbers::{kk_of, nik_of};
-use super::provenance;
-use super::standing;
+use super::provenance::{self, STATUS};
+use super::standing::{self, Edited};
 use super::store::{self, Family, Member, TrackedMember, attributes_of};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::Tx;
@@ -286,15 +286,6 @@ pub async fn register(tx: &mut Tx, keys: &KeyRing, new: NewFamily, by: &Origin) 
     Ok(changes)
 }
 
-/// What an edit did.
-#[derive(Debug, Default)]
-pub struct Edited {
-    /// To be committed.
-    pub changes: Vec<Change>,
-    /// Fields that a visit states otherwise, and that stay as people stated them after it.
-    pub left: Vec<String>,
-}
-
 /// The fields that a patch states, as provenance names them.
 fn patch_names(address: bool, kk_number: bool, attributes: Option<&AttributesUpdate>) -> Vec<String> {
     let mut names = Vec::new();
@@ -340,8 +331,8 @@ pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patc
     Ok(Edited { changes, left })
 }
 
-/// Ends the service of a family, or takes it up again where `reason` is `None`.
-pub async fn turn(tx: &mut Tx, id: Uuid, reason: Option<InactiveReason>, note: Option<String>) -> Result<Vec<Change>> {
+/// Ends the service of a family, or takes it up again where `reason` is `None`, as that source states it.
+pub async fn turn(tx: &mut Tx, id: Uuid, reason: Option<InactiveReason>, note: Option<String>, by: &Origin) -> Result<Edited> {
     let (old, people) = store::find_to_change(tx, id).await?;
     let from = FamilyStatus::parse(&old.status).ok_or_else(|| anyhow::anyhow!("unknown status of family {id}"))?;
     let (to, action) = match reason {
@@ -351,11 +342,16 @@ pub async fn turn(tx: &mut Tx, id: Uuid, reason: Option<InactiveReason>, note: O
     if !may_become(from, to) {
         return Err(Code::StepNotAllowed.into());
     }
+    let left = standing::of(&old.provenance, &[STATUS.to_owned()], by);
+    if !left.is_empty() {
+        return Ok(Edited { changes: Vec::new(), left });
+    }
     let mut new = next(&old, &people);
     new.status = to.name().into();
     new.inactive_reason = reason.map(|reason| reason.name().into());
+    new.provenance = provenance::after_turn(&old, by);
     store::update(tx, &new).await?;
-    Ok(vec![Change::turned(action, &old, &new).because(note)])
+    Ok(Edited { changes: vec![Change::turned(action, &old, &new).because(note)], left })
 }
 
 /// Adds a member.

@@ -6,9 +6,19 @@ use super::model::survivorship::{Occasion, Origin, Provenance, replaces};
 use super::numbers::nik_of;
 use super::service::MemberPatch;
 use super::store::Member;
+use crate::platform::changes::Change;
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::Nik;
+
+/// What an edit did.
+#[derive(Debug, Default)]
+pub struct Edited {
+    /// To be committed.
+    pub changes: Vec<Change>,
+    /// Fields that a visit states otherwise, and that stay as people stated them after it.
+    pub left: Vec<String>,
+}
 
 /// Of the fields that somebody states those that stay as they are: an officer's word is always taken, a visit's by the rules.
 pub(super) fn of(provenance: &Value, stated: &[String], by: &Origin) -> Vec<String> {

@@ -49,6 +49,9 @@ pub struct NotApplied {
     pub code: String,
 }
 
+/// What became of the family.
+const PRESENCE: &str = "presence";
+
 /// What was corrected after the visit stays as it is.
 const CORRECTED_SINCE: &str = "corrected_since";
 
@@ -85,7 +88,7 @@ impl Piece {
             Piece::Attributes(_) => "attributes",
             Piece::Identity { .. } => "identity",
             Piece::Became { .. } => "status",
-            Piece::Ended(_) | Piece::Found => "presence",
+            Piece::Ended(_) | Piece::Found => PRESENCE,
         }
     }
 
@@ -105,13 +108,16 @@ struct Known {
     placed: Vec<Placed>,
     /// Where families live now.
     homes: HashMap<Uuid, String>,
-    /// Families that a former visit of this village ended, and that nobody served again since.
+    /// Families that a former visit ended.
     ended: HashSet<Uuid>,
+    /// Visits after which another one, of another result, was made and carried over.
+    overtaken: HashSet<Uuid>,
 }
 
 impl Known {
-    async fn of(tx: &Tx, visits: &[CarriedVisit], named: Vec<Uuid>) -> Result<Known> {
+    async fn of(tx: &Tx, result: Uuid, visits: &[CarriedVisit], named: Vec<Uuid>) -> Result<Known> {
         let families: Vec<Uuid> = visits.iter().map(|visit| visit.beneficiary_id).collect();
+        let carried = results::carried_elsewhere(tx, result, &families).await?;
         let leads = beneficiaries::kept_families(tx, families.clone()).await?;
         let kept = beneficiaries::kept_members(tx, named.clone()).await?;
         let members: HashMap<Uuid, Uuid> = kept.into_iter().map(|(id, (kept, _))| (id, kept)).collect();
@@ -120,7 +126,11 @@ impl Known {
         let placed = beneficiaries::placed(tx, &ids, &families).await?;
         let homes = results::homes(tx, &families).await?;
         let ended = results::ended(tx, &families).await?;
-        Ok(Known { families: leads, members, placed, homes, ended })
+        let is_later = |visit: &&CarriedVisit| {
+            carried.iter().any(|other| other.beneficiary_id == visit.beneficiary_id && moment_of(other) > moment_of(visit))
+        };
+        let overtaken = visits.iter().filter(is_later).map(|visit| visit.id).collect();
+        Ok(Known { families: leads, members, placed, homes, ended, overtaken })
     }
 
     fn family(&self, id: Uuid) -> Uuid {
@@ -190,15 +200,18 @@ impl Brought {
         }
         // What became of a record that was merged since, or moved away, was said of the record and not of the family that is kept, or of
         // the village's family and not of the other one's: somebody has to look.
+        // Nor does a visit tell what became of people whom a later one met.
         let code = if family != visit.beneficiary_id {
-            Some(Code::RecordMerged)
+            Some(Code::RecordMerged.name())
+        } else if known.homes.get(&family).is_some_and(|home| *home != visit.region_code) {
+            Some(Code::MemberElsewhere.name())
         } else {
-            known.homes.get(&family).is_some_and(|home| *home != visit.region_code).then_some(Code::MemberElsewhere)
+            known.overtaken.contains(&visit.id).then_some(CORRECTED_SINCE)
         };
         match code {
             None => brought.people(Presence::parse(&visit.presence), people, known),
             Some(code) if visit.presence != Presence::Found.name() || !people.is_empty() => {
-                brought.unread.push(not_applied(visit.id, family, None, "presence", code.name().into()));
+                brought.unread.push(not_applied(visit.id, family, None, PRESENCE, code.into()));
             }
             Some(_) => {}
         }
@@ -281,19 +294,20 @@ async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece
             if beneficiaries::find_family(tx, family).await?.status == FamilyStatus::Inactive {
                 return Ok(Edited::default());
             }
-            turned(beneficiaries::turn(tx, family, Some(*reason), None).await)
+            turned(beneficiaries::turn(tx, family, Some(*reason), None, by).await?)
         }
         Piece::Found => {
             if known.ended.contains(&family) {
-                return turned(beneficiaries::turn(tx, family, None, None).await);
+                return turned(beneficiaries::turn(tx, family, None, None, by).await?);
             }
             Ok(Edited::default())
         }
     }
 }
 
-fn turned(changes: Result<Vec<Change>>) -> Result<Edited> {
-    Ok(Edited { changes: changes?, left: Vec::new() })
+/// What a visit says of the whole family is its presence.
+fn turned(Edited { changes, left }: Edited) -> Result<Edited> {
+    Ok(Edited { changes, left: left.into_iter().map(|_| PRESENCE.into()).collect() })
 }
 
 /// Carries what the visits of a village found, and its confirmed proposals, into the families' records. Gives what could not be, and
@@ -311,7 +325,7 @@ pub async fn carry(tx: &mut Tx, keys: &KeyRing, row: &VillageResult) -> Result<(
         named.extend(people.iter().flat_map(|person| [Some(person.member_id), person.new_head_id]).flatten());
         read.push((visit, corrections, people));
     }
-    let known = Known::of(tx, &visits, named).await?;
+    let known = Known::of(tx, row.id, &visits, named).await?;
     let mut left = Vec::new();
     let mut changes = Vec::new();
     let mut done = Carried::default();

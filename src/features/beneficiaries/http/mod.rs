@@ -206,7 +206,7 @@ async fn turn(
     note: Option<String>,
 ) -> Result<Found<BeneficiaryOut>> {
     let mut tx = access.write().await?;
-    let changes = service::turn(&mut tx, id, reason, note).await?;
+    let changes = service::turn(&mut tx, id, reason, note, &provenance::officer()).await?.changes;
     let out = shown(&access, &tx, id).await?;
     tx.commit_all(changes).await?;
     Ok(Found(out))

@@ -19,12 +19,13 @@ struct Hash {
 
 /// SHA-256 over the accepted village results that a list by these rules may rest on: ids and times of acceptance, in order. One
 /// more, one reopened, or one accepted again since, and it is another. Families that would be carried over follow the newest verdict
-/// about them, so where the rules carry over, those are the results of all the regency's campaigns.
+/// about them, so where there are such families, those are the results of all the regency's campaigns.
 pub async fn sources(db: &impl Scoped, region: &str, rules: &TargetListRules) -> Result<Vec<u8>> {
     let Hash { hash } = diesel::sql_query(
         "SELECT sha256(convert_to(coalesce(string_agg(id::text || ' ' || extract(epoch FROM accepted_at)::text, E'\\n' ORDER BY id), ''), 'UTF8')) AS hash
            FROM village_results
-          WHERE state = 'accepted' AND left(region_code, 5) = $1 AND ($3 OR $2 IS NULL OR campaign_id = ANY($2))",
+          WHERE state = 'accepted' AND left(region_code, 5) = $1 AND ($3 AND EXISTS (SELECT FROM target_lists l WHERE l.region_code = $1 AND l.state = 'decreed')
+                OR $2 IS NULL OR campaign_id = ANY($2))",
     )
     .bind::<Text, _>(region)
     .bind::<Nullable<Array<SqlUuid>>, _>(&rules.campaign_ids)
@@ -81,8 +82,8 @@ pub struct Drawn {
 /// - `standing`: the families of the list in force.
 /// - `kept`: where records lead that were merged since. What was said of the merged record counts for the kept one, except that
 ///   it was not there, went away or stood there twice: that was said of the record and not of the family.
-/// - `carried`: families of the list in force, whether nothing newer is known of their village, and when the verdict was accepted
-///   that they are on it by.
+/// - `carried`: families of the list in force, whether nothing newer is known of the village where they stood, or of the one where
+///   they live now (which may be about to visit them), and when the verdict was accepted that they are on it by.
 /// - `checked`: of each family the newest accepted verdict of the campaigns that the rules name, and of a family that would be
 ///   carried over, of all: what is known about a family now beats what was decreed, whichever campaigns a list names. Where two are
 ///   of one moment, that of the record itself.
@@ -110,9 +111,10 @@ WITH RECURSIVE seen AS MATERIALIZED (
      WHERE state = 'accepted' AND left(region_code, 5) = $2 AND ($4 IS NULL OR campaign_id = ANY($4)) AND accepted_at > $7
 ), carried AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family, k.id IS NULL AS was_on,
-           s.*, v.accepted_at AS since, $5 AND n.region_code IS NULL AS stays
+           s.*, v.accepted_at AS since, $5 AND (n.region_code IS NULL OR h.region_code IS NULL) AS stays
       FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id LEFT JOIN newer n ON n.region_code = s.region_code
       LEFT JOIN village_results v ON v.id = s.village_result_id
+      LEFT JOIN beneficiaries b ON b.id = coalesce(k.kept, s.beneficiary_id) LEFT JOIN newer h ON h.region_code = b.region_code
      ORDER BY coalesce(k.kept, s.beneficiary_id), k.id IS NULL DESC, s.beneficiary_id
 ), checked AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family,

@@ -66,7 +66,7 @@ pub struct ObjectionOut {
     pub decided_by: Option<Uuid>,
     /// When.
     pub decided_at: Option<DateTime<Utc>>,
-    /// Photos and documents; only for those who decide objections and who filed it.
+    /// Photos and documents; the files themselves are only for those who decide objections and who filed it.
     pub attachment_ids: Vec<Uuid>,
     /// Version, as in the ETag.
     pub version: i32,

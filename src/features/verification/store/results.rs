@@ -412,6 +412,19 @@ pub async fn ended(tx: &Tx, families: &[Uuid]) -> Result<HashSet<Uuid>> {
     Ok(rows.into_iter().collect())
 }
 
+/// Visits of other results, wherever their village is, that stand, were carried over, and told what became of one of these families.
+pub async fn carried_elsewhere(tx: &Tx, id: Uuid, families: &[Uuid]) -> Result<Vec<CarriedVisit>> {
+    Ok(visits::table
+        .select(CarriedVisit::as_select())
+        .filter(visits::beneficiary_id.eq_any(families))
+        .filter(visits::village_result_id.ne(id))
+        .filter(visits::presence.eq_any(["found", "moved_within", "moved_out", "deceased"]))
+        .filter(visits::state.eq("standing"))
+        .filter(visits::carried_at.is_not_null())
+        .load(&mut tx.on())
+        .await?)
+}
+
 /// The visits that stand, of families that are this village's to visit, and were not carried over yet, in the order of their families, which is that of all locks.
 pub async fn standing(tx: &Tx, id: Uuid) -> Result<Vec<CarriedVisit>> {
     Ok(visits::table
