@@ -149,13 +149,6 @@ impl Plan {
     /// The keys of a record.
     pub fn keys(&self, row: Row<'_>, out: &mut Vec<u64>) {
         out.clear();
-        let mut rule = |number: u64, parts: &[u64]| {
-            if parts.iter().all(|&part| part != 0) {
-                // Nearly every part is a hash, or spread by a multiplication; what is left is mixed at the end.
-                let hash = parts.iter().fold(number, |hash, &part| (hash.rotate_left(29) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                out.push((mix(hash) & !RULES) | number);
-            }
-        };
         for &(slot, structured) in &self.person {
             let id = row.slot(slot);
             if id == 0 {
@@ -163,80 +156,90 @@ impl Plan {
             }
             let digits = digits_of(id);
             if !structured || digits != 16 {
-                rule(0, &[id]);
+                add(out, 0, [id]);
             }
             if structured && digits == 16 {
                 // Without the last digit, and without the serial.
-                rule(1, &[id >> 4, 1]);
-                rule(1, &[id >> 16, 2]);
+                add(out, 1, [id >> 4, 1]);
+                add(out, 1, [id >> 16, 2]);
             } else if (6..=16).contains(&digits) && id >> 60 != 15 {
                 // A slip spoils one half.
                 let half = digits / 2;
-                rule(20, &[id >> (4 * half), 6]);
-                rule(20, &[id & ((1 << (4 * half)) - 1), 7]);
+                add(out, 20, [id >> (4 * half), 6]);
+                add(out, 20, [id & ((1 << (4 * half)) - 1), 7]);
             }
             if structured && digits == 15 {
                 // A digit of the serial was dropped.
-                rule(1, &[id >> 12, 2]);
+                add(out, 1, [id >> 12, 2]);
             }
         }
         for &slot in &self.family {
             let family = row.slot(slot);
-            rule(3, &[family]);
+            add(out, 3, [family]);
         }
         let f = self.facts(row);
-        rule(4, &[f.day, f.first]);
-        rule(4, &[f.day, f.last]);
-        rule(5, &[f.day, f.place]);
-        rule(6, &[f.day, f.kin_first]);
+        add(out, 4, [f.day, f.first]);
+        add(out, 4, [f.day, f.last]);
+        add(out, 5, [f.day, f.place]);
+        add(out, 6, [f.day, f.kin_first]);
         if f.sound == 0 {
             // With a sound these are covered by it.
-            rule(7, &[f.name, f.year]);
-            rule(8, &[f.name, f.place]);
+            add(out, 7, [f.name, f.year]);
+            add(out, 8, [f.name, f.place]);
         }
-        rule(9, &[f.first, f.year, f.place]);
-        rule(9, &[f.last, f.year, f.place]);
-        rule(10, &[f.first, f.kin_first, f.district]);
-        rule(11, &[f.first, f.day_of_year, f.district]);
-        rule(12, &[f.kin, f.place]);
-        rule(13, &[f.day, f.district, f.sex]);
-        rule(14, &[f.sound, f.year]);
-        rule(15, &[f.sound, f.place]);
-        rule(16, &[f.name, f.district]);
-        rule(17, &[f.name, f.kin_first]);
-        rule(22, &[f.name]);
-        rule(23, &[f.day, f.sound]);
-        rule(24, &[f.kin, f.year]);
-        rule(18, &[f.name, f.day_of_year]);
+        add(out, 9, [f.first, f.year, f.place]);
+        add(out, 9, [f.last, f.year, f.place]);
+        add(out, 10, [f.first, f.kin_first, f.district]);
+        add(out, 11, [f.first, f.day_of_year, f.district]);
+        add(out, 12, [f.kin, f.place]);
+        add(out, 13, [f.day, f.district, f.sex]);
+        add(out, 14, [f.sound, f.year]);
+        add(out, 15, [f.sound, f.place]);
+        add(out, 16, [f.name, f.district]);
+        add(out, 17, [f.name, f.kin_first]);
+        add(out, 22, [f.name]);
+        add(out, 23, [f.day, f.sound]);
+        add(out, 24, [f.kin, f.year]);
+        add(out, 18, [f.name, f.day_of_year]);
         if self.region.is_none() {
-            rule(26, &[f.day]);
-            rule(27, &[f.first, f.year]);
-            rule(27, &[f.last, f.year]);
-            rule(28, &[f.first, 1]);
-            rule(28, &[f.last, 1]);
+            add(out, 26, [f.day]);
+            add(out, 27, [f.first, f.year]);
+            add(out, 27, [f.last, f.year]);
+            add(out, 28, [f.first, 1]);
+            add(out, 28, [f.last, 1]);
             for slot in self.given.into_iter().chain(self.surname) {
                 let cell = row.cell(slot + 2);
-                rule(28, &[sound(cell), 2]);
+                add(out, 28, [sound(cell), 2]);
                 let initial = cell.letters.first().map_or(0, |&letter| u64::from(letter));
                 for (&code, &number) in self.codes.iter().flat_map(|code| self.numbers.iter().map(move |number| (code, number))) {
-                    rule(31, &[row.slot(code), row.slot(number), initial, code as u64 + 1]);
+                    add(out, 31, [row.slot(code), row.slot(number), initial, code as u64 + 1]);
                 }
             }
             for &slot in self.codes.iter().chain(&self.numbers) {
                 let value = row.slot(slot);
-                rule(29, &[value, slot as u64 + 1, f.first]);
-                rule(29, &[value, slot as u64 + 1, f.last]);
-                rule(29, &[value, slot as u64 + 1, f.year]);
+                add(out, 29, [value, slot as u64 + 1, f.first]);
+                add(out, 29, [value, slot as u64 + 1, f.last]);
+                add(out, 29, [value, slot as u64 + 1, f.year]);
             }
             for &slot in &self.texts {
                 let text = row.slot(slot) >> 4;
-                rule(30, &[text, slot as u64 + 1, f.first]);
-                rule(30, &[text, slot as u64 + 1, f.year]);
+                add(out, 30, [text, slot as u64 + 1, f.first]);
+                add(out, 30, [text, slot as u64 + 1, f.year]);
                 for &number in &self.numbers {
-                    rule(30, &[text, slot as u64 + 1, row.slot(number)]);
+                    add(out, 30, [text, slot as u64 + 1, row.slot(number)]);
                 }
             }
         }
+    }
+}
+
+/// Adds the key of a rule, if all its parts are known.
+#[inline]
+fn add<const PARTS: usize>(out: &mut Vec<u64>, rule: u64, parts: [u64; PARTS]) {
+    if parts.iter().all(|&part| part != 0) {
+        // Nearly every part is a hash, or spread by a multiplication; what is left is mixed at the end.
+        let hash = parts.iter().fold(rule, |hash, &part| (hash.rotate_left(29) ^ part).wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        out.push((mix(hash) & !RULES) | rule);
     }
 }
 

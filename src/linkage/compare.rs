@@ -184,6 +184,14 @@ pub struct Part {
     pub rule: Rule,
     slot: usize,
     hierarchy: Vec<u8>,
+    /// What a level adds to a pattern: the place of the comparison, times the levels of the parts behind this one.
+    unit: u64,
+}
+
+impl Part {
+    fn new(key: &str, rule: Rule, slot: usize, hierarchy: &[u8]) -> Self {
+        Self { key: key.to_owned(), rule, slot, hierarchy: hierarchy.to_vec(), unit: 0 }
+    }
 }
 
 /// One piece of evidence: a field, or several that depend on one another.
@@ -235,7 +243,7 @@ impl Scheme {
         let surname = layout.own(Kind::Surname).map(|column| column.slot);
         for column in layout.columns.iter().filter(|column| column.kind != Kind::FamilyGroup) {
             let rule = rule_of(column);
-            let part = Part { key: column.key.clone(), rule, slot: column.slot, hierarchy: column.hierarchy.clone() };
+            let part = Part::new(&column.key, rule, column.slot, &column.hierarchy);
             let group = match (&column.joint, rule) {
                 (Some(joint), _) => joint.clone(),
                 (None, Rule::NamePart) => "name".to_owned(),
@@ -245,7 +253,7 @@ impl Scheme {
             if column.kind == Kind::GivenName
                 && let Some(surname) = surname
             {
-                parts.push(Part { key: "swap".to_owned(), rule: Rule::Swap(surname), slot: column.slot, hierarchy: Vec::new() });
+                parts.push(Part::new("swap", Rule::Swap(surname), column.slot, &[]));
             }
             match grouped.iter_mut().find(|(key, _)| *key == group) {
                 Some((_, found)) => found.extend(parts),
@@ -254,12 +262,17 @@ impl Scheme {
         }
         let mut comparisons = Vec::new();
         let mut shift = 0;
-        for (key, parts) in grouped {
+        for (key, mut parts) in grouped {
             let cells = parts.iter().map(|part| part.rule.levels().len()).try_fold(1usize, usize::checked_mul).unwrap_or(usize::MAX);
             if cells > 20_000 {
                 return Err(ProfileError(format!("joint {key}: {cells} combinations of levels are too many; take a field out")));
             }
             let bits = usize::BITS - (cells - 1).leading_zeros();
+            parts.iter_mut().rfold(1u64, |behind, part| {
+                // Too many bits are told below.
+                part.unit = behind.checked_shl(shift).unwrap_or_default();
+                behind * part.rule.levels().len() as u64
+            });
             comparisons.push(Comparison { key, parts, cells, shift, mask: (1 << bits) - 1 });
             shift += bits;
         }
@@ -301,11 +314,9 @@ impl Scheme {
     pub fn pattern_with(&self, a: Row<'_>, b: Row<'_>, memo: &mut Memo) -> u64 {
         let mut pattern = 0;
         for comparison in &self.comparisons {
-            let cell = match comparison.parts.as_slice() {
-                [part] => part.level(a, b, memo),
-                parts => parts.iter().fold(0, |cell, part| cell * part.rule.levels().len() + part.level(a, b, memo)),
-            };
-            pattern |= (cell as u64) << comparison.shift;
+            for part in &comparison.parts {
+                pattern += part.level(a, b, memo) as u64 * part.unit;
+            }
         }
         pattern
     }
@@ -370,6 +381,7 @@ fn rule_of(column: &Column) -> Rule {
 }
 
 impl Part {
+    #[inline]
     fn level(&self, a: Row<'_>, b: Row<'_>, memo: &mut Memo) -> usize {
         let slot = self.slot;
         match self.rule {
@@ -457,6 +469,44 @@ mod tests {
         assert_eq!(COUNT[count(13, 13)].key, "equal");
         assert_eq!(COUNT[count(13, 15)].key, "one_digit");
         assert_eq!(COUNT[count(3, 90)].key, "different");
+    }
+
+    /// The similarity as it is defined, letter by letter.
+    fn by_the_book(a: &[u8], b: &[u8]) -> f64 {
+        let (a, b) = if (a.len(), a) <= (b.len(), b) { (a, b) } else { (b, a) };
+        let reach = (b.len() / 2).saturating_sub(1);
+        let mut taken = vec![false; b.len()];
+        let mut common = Vec::new();
+        for (n, x) in a.iter().enumerate() {
+            let at = (n.saturating_sub(reach)..(n + reach + 1).min(b.len())).find(|&at| !taken[at] && b[at] == *x);
+            if let Some(at) = at {
+                taken[at] = true;
+                common.push(*x);
+            }
+        }
+        if common.is_empty() {
+            return 0.0;
+        }
+        let others = b.iter().zip(&taken).filter(|(_, taken)| **taken).map(|(x, _)| x);
+        let misplaced = common.iter().zip(others).filter(|(x, y)| x != y).count();
+        let m = common.len() as f64;
+        let jaro = (m / a.len() as f64 + m / b.len() as f64 + (m - (misplaced / 2) as f64) / m) / 3.0;
+        let prefix = a.iter().zip(b).take(4).take_while(|(x, y)| x == y).count();
+        jaro + prefix as f64 * 0.1 * (1.0 - jaro)
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn the_similarity_is_that_of_the_book(
+            a in proptest::collection::vec(1u8..8, 0..64),
+            b in proptest::collection::vec(1u8..8, 0..64),
+            few in proptest::collection::vec(1u8..40, 0..12),
+        ) {
+            for (a, b) in [(&a, &b), (&few, &b), (&few, &a)] {
+                proptest::prop_assert_eq!(jaro_winkler(a, b), by_the_book(a, b));
+                proptest::prop_assert_eq!(jaro_winkler(a, b), jaro_winkler(b, a));
+            }
+        }
     }
 
     #[test]

@@ -50,9 +50,6 @@ pub struct Loaded {
     pub notes: Vec<String>,
 }
 
-/// The id and the most fields a profile may compare.
-const WIDEST: usize = 40;
-
 /// Text as UTF-8, or, where it is not, as Windows-1252.
 fn text(bytes: &[u8]) -> Cow<'_, str> {
     match std::str::from_utf8(bytes) {
@@ -70,12 +67,15 @@ struct Part<'e> {
     blocks: Vec<(usize, u32)>,
     /// Which columns have any content.
     filled: Vec<bool>,
+    /// How many more blocks the part may have to take.
+    due: usize,
 }
 
 impl<'e> Part<'e> {
-    fn new(engine: &'e Engine, width: usize) -> Self {
+    fn new(engine: &'e Engine, width: usize, due: usize) -> Self {
         let register = Register::new(&engine.layout);
-        Self { engine, register, normaliser: Normaliser::new(&engine.layout.spelling), blocks: Vec::new(), filled: vec![false; width] }
+        let normaliser = Normaliser::new(&engine.layout.spelling);
+        Self { engine, register, normaliser, blocks: Vec::new(), filled: vec![false; width], due }
     }
 
     fn take(&mut self, block: &Block, delimiter: u8, columns: &[Option<usize>], headers: usize) -> Result<(), Fault> {
@@ -85,6 +85,7 @@ impl<'e> Part<'e> {
         let plain = all.len() == block.bytes.len();
         let mut records = Records { rest: &block.bytes, line: block.line, delimiter };
         let mut cells = Cells::new();
+        let mut values: Vec<&str> = Vec::with_capacity(columns.len());
         while let Some((line, record)) = records.next(&mut cells)? {
             let at = block.bytes.len() - record.len();
             if cells.len() != headers {
@@ -92,11 +93,9 @@ impl<'e> Part<'e> {
             }
             let wanted = columns.iter().map(|place| place.and_then(|place| cells.get(place)).copied().unwrap_or_default());
             if plain && !cells.iter().any(|cell| cell.2) {
-                let mut values = [""; WIDEST];
-                for (value, (start, end, _)) in values.iter_mut().zip(wanted) {
-                    *value = all.get(at + start..at + end).unwrap_or_default();
-                }
-                self.push(line, values.get(..columns.len()).unwrap_or_default())?;
+                values.clear();
+                values.extend(wanted.map(|(start, end, _)| all.get(at + start..at + end).unwrap_or_default()));
+                self.push(line, &values)?;
             } else {
                 let cells: Vec<Cow<'_, [u8]>> = wanted.map(|cell| unquoted(record, cell)).collect();
                 let cells: Vec<Cow<'_, str>> = cells.iter().map(|cell| text(cell)).collect();
@@ -105,6 +104,8 @@ impl<'e> Part<'e> {
             }
         }
         self.blocks.push((block.number, u32::try_from(self.register.len() - before).unwrap_or(u32::MAX)));
+        // One block tells how many rows the others have: lists that grow in steps would be moved at each.
+        self.register.foresee(std::mem::take(&mut self.due));
         Ok(())
     }
 
@@ -130,6 +131,7 @@ pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<
     let fail = |(line, message): Fault| FileError { path: path.to_owned(), line, message };
     let told = |message: &str| fail((None, message.to_owned()));
     let file = File::open(path).map_err(|error| fail((None, error.to_string())))?;
+    let size = file.metadata().map_or(0, |about| about.len());
     let mut blocks = Blocks::new(file);
     blocks.fill(BLOCK).map_err(|error| fail((None, error.to_string())))?;
     if blocks.rest.is_empty() {
@@ -167,7 +169,7 @@ pub fn read(engine: &Engine, path: &Path, side: Side, threads: usize) -> Result<
     let source = Mutex::new((blocks, Some(block)));
     let fault: Mutex<Option<(usize, Fault)>> = Mutex::new(None);
     let labour = || -> Part<'_> {
-        let mut part = Part::new(engine, columns.len());
+        let mut part = Part::new(engine, columns.len(), usize::try_from(size / BLOCK as u64).unwrap_or_default().div_ceil(threads.max(1)));
         let mut used = Vec::new();
         while fault.lock().is_ok_and(|fault| fault.is_none()) {
             let Ok(mut source) = source.lock() else { break };

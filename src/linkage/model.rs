@@ -8,7 +8,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::calibrate::Calibration;
-use super::compare::{Rule, Scheme};
+use super::compare::{Comparison, Rule, Scheme};
 use super::crew::Crew;
 use super::frequencies::Frequencies;
 
@@ -122,6 +122,80 @@ struct Counts {
     likelihood: f64,
 }
 
+/// What a cell of a comparison tells before anything has been estimated.
+#[derive(Default)]
+struct Sign {
+    /// What each part adds to the weight.
+    weights: Vec<f64>,
+    /// What speaks for the classes of non-matches: household, neighbour in the serial, namesake, born on one day.
+    kinds: [bool; 4],
+    /// How likely it is that they have moved, where it tells.
+    moved: Option<f64>,
+}
+
+/// The signs of all cells, by their places in the flat table.
+struct Signs(Vec<Sign>);
+
+impl Signs {
+    fn of(scheme: &Scheme) -> Self {
+        let cells = scheme.comparisons.iter().flat_map(|comparison| (0..comparison.cells).map(move |cell| (comparison, cell)));
+        let sign = |(comparison, cell): (&Comparison, usize)| {
+            let mut out = Sign::default();
+            let [household, neighbour, namesake, same_day] = &mut out.kinds;
+            for (part, level) in comparison.parts.iter().zip(comparison.levels_of(cell)) {
+                out.weights.extend(part.rule.levels().get(level).map(|level| (level.m / level.u).ln()));
+                match part.rule {
+                    Rule::Family { .. } => {
+                        *household |= matches!(level, 1 | 2);
+                        out.moved = Some(if level == 0 { 0.3 } else { f64::from(u8::from(level > 2)) });
+                    }
+                    Rule::Person { .. } => *neighbour |= matches!(level, 4 | 5 | 7),
+                    Rule::Name => *namesake |= matches!(level, 1..=14),
+                    Rule::NamePart => *namesake |= matches!(level, 1..=4),
+                    Rule::Date => *same_day |= matches!(level, 1..=3),
+                    _ => {}
+                }
+            }
+            out
+        };
+        Self(cells.map(sign).collect())
+    }
+
+    /// Which class a pattern whose cells stand at these places looks like.
+    fn guess(&self, places: &[usize]) -> Shares {
+        let mut weight = (0.05f64 / 0.95).ln();
+        let (mut kinds, mut moved) = ([false; 4], 0.3);
+        for sign in places.iter().filter_map(|&place| self.0.get(place)) {
+            sign.weights.iter().for_each(|part| weight += part);
+            kinds.iter_mut().zip(sign.kinds).for_each(|(all, own)| *all |= own);
+            moved = sign.moved.unwrap_or(moved);
+        }
+        let [household, neighbour, namesake, same_day] = kinds;
+        let matching = 1.0 / (1.0 + (-weight).exp());
+        let mut shares = [0.02; CLASSES];
+        let mut other = |class: usize, on: bool| {
+            if on && let Some(share) = shares.get_mut(class) {
+                *share = 1.0;
+            }
+        };
+        other(2, !(household || neighbour || namesake || same_day));
+        other(3, household);
+        other(4, neighbour);
+        other(5, namesake);
+        other(6, same_day);
+        other(7, namesake && household);
+        let rest: f64 = shares.iter().skip(MATCHES).sum();
+        for (class, share) in shares.iter_mut().enumerate() {
+            *share = match class {
+                0 => matching * (0.95 - 0.9 * moved),
+                1 => matching * (0.05 + 0.9 * moved),
+                _ => (1.0 - matching) * *share / rest,
+            };
+        }
+        shares
+    }
+}
+
 fn context_of(pattern: u64) -> usize {
     (pattern >> CONTEXT) as usize
 }
@@ -162,7 +236,8 @@ impl Model {
     /// Estimates the model from the patterns of all candidates.
     pub fn estimate(scheme: &Scheme, tallies: &[Tally], frequencies: Frequencies, crew: &Crew<'_>) -> Self {
         let mut model = Self::presumed(scheme, frequencies);
-        let guessed = model.counts(scheme, tallies, crew, |_, tally, _| (model.first_guess(scheme, tally.pattern), 0.0));
+        let signs = Signs::of(scheme);
+        let guessed = model.counts(scheme, tallies, crew, |_, _, places| (signs.guess(places), 0.0));
         model.maximise(scheme, guessed);
         model.refine(scheme, tallies, 24, crew);
         model
@@ -214,52 +289,6 @@ impl Model {
         add(self.frequencies.digest());
         self.version = format!("{digest:016x}");
         self
-    }
-
-    /// Which class a pattern looks like before anything has been estimated.
-    fn first_guess(&self, scheme: &Scheme, pattern: u64) -> Shares {
-        let mut weight = (0.05f64 / 0.95).ln();
-        let (mut household, mut neighbour, mut namesake, mut moved, mut same_day) = (false, false, false, 0.3, false);
-        for comparison in &scheme.comparisons {
-            for (part, level) in comparison.parts.iter().zip(comparison.levels_of(comparison.cell(pattern))) {
-                if let Some(level) = part.rule.levels().get(level) {
-                    weight += (level.m / level.u).ln();
-                }
-                match part.rule {
-                    Rule::Family { .. } => {
-                        household |= matches!(level, 1 | 2);
-                        moved = if level == 0 { 0.3 } else { f64::from(u8::from(level > 2)) };
-                    }
-                    Rule::Person { .. } => neighbour |= matches!(level, 4 | 5 | 7),
-                    Rule::Name => namesake |= matches!(level, 1..=14),
-                    Rule::NamePart => namesake |= matches!(level, 1..=4),
-                    Rule::Date => same_day |= matches!(level, 1..=3),
-                    _ => {}
-                }
-            }
-        }
-        let matching = 1.0 / (1.0 + (-weight).exp());
-        let mut shares = [0.02; CLASSES];
-        let mut other = |class: usize, on: bool| {
-            if on && let Some(share) = shares.get_mut(class) {
-                *share = 1.0;
-            }
-        };
-        other(2, !(household || neighbour || namesake || same_day));
-        other(3, household);
-        other(4, neighbour);
-        other(5, namesake);
-        other(6, same_day);
-        other(7, namesake && household);
-        let rest: f64 = shares.iter().skip(MATCHES).sum();
-        for (class, share) in shares.iter_mut().enumerate() {
-            *share = match class {
-                0 => matching * (0.95 - 0.9 * moved),
-                1 => matching * (0.05 + 0.9 * moved),
-                _ => (1.0 - matching) * *share / rest,
-            };
-        }
-        shares
     }
 
     fn flat(&self) -> Vec<Shares> {

@@ -100,12 +100,29 @@ struct Word {
     sum: u64,
     /// One more than the place of what it stands for at the head of a name; 0 where it stands for itself.
     head: u32,
-    title: bool,
-    dotted: bool,
-    connector: bool,
+    signs: u8,
     weak: bool,
     head_weak: bool,
-    noise: bool,
+}
+
+/// A word that was met: its place among the known ones, and what decides whether it is taken at all. With these beside the hash nobody waits
+/// for the word itself before its letters are needed.
+#[derive(Debug, Clone, Copy, Default)]
+struct Met {
+    id: u32,
+    signs: u8,
+}
+
+const TITLE: u8 = 1;
+const DOTTED: u8 = 2;
+const CONNECTOR: u8 = 4;
+const NOISE: u8 = 8;
+const HEAD: u8 = 16;
+
+impl Met {
+    fn is(self, signs: u8) -> bool {
+        self.signs & signs != 0
+    }
 }
 
 /// What a word stands for at the head of a name.
@@ -138,7 +155,7 @@ pub struct Normaliser<'a> {
     /// Words by the hash of their letters.
     words: HashMap<u64, u32, FixedState>,
     /// The words met last, by place: a small table that nearly always answers before the large one is asked.
-    recent: Vec<(u64, u32)>,
+    recent: Vec<(u64, Met)>,
     known: Vec<Word>,
     heads: Vec<Head>,
     names: Classes,
@@ -239,25 +256,26 @@ impl<'a> Normaliser<'a> {
         }
     }
 
-    fn word(&mut self, key: u128) -> Option<u32> {
+    fn word(&mut self, key: u128) -> Option<Met> {
         if key == 0 {
             return None;
         }
         let hash = mix(key as u64 ^ mix((key >> 64) as u64 ^ 0x77));
         let place = hash as usize & (RECENT - 1);
-        if let Some((known, id)) = self.recent.get(place)
+        if let Some((known, met)) = self.recent.get(place)
             && *known == hash
         {
-            return Some(*id);
+            return Some(*met);
         }
         let id = self.words.get(&hash).copied().unwrap_or_else(|| self.learn(hash, key));
+        let met = Met { id, signs: self.known.get(id as usize).map_or(0, |word| word.signs) };
         if self.recent.is_empty() && self.asked >= FEW {
-            self.recent = vec![(0, 0); RECENT];
+            self.recent = vec![(0, Met::default()); RECENT];
         }
         if let Some(recent) = self.recent.get_mut(place) {
-            *recent = (hash, id);
+            *recent = (hash, met);
         }
-        Some(id)
+        Some(met)
     }
 
     fn learn(&mut self, hash: u64, key: u128) -> u32 {
@@ -272,13 +290,16 @@ impl<'a> Normaliser<'a> {
         let exact = spelling.forms.get(&letters).unwrap_or(&letters);
         let head = spelling.first.get(&letters);
         let folded = Short::new(&spelling.fold(exact));
+        let mut signs = if head.is_some() { HEAD } else { 0 };
+        for (sign, words) in
+            [(TITLE, &spelling.titles), (DOTTED, &spelling.dotted), (CONNECTOR, &spelling.connectors), (NOISE, &spelling.noise)]
+        {
+            signs |= if words.contains(&letters) { sign } else { 0 };
+        }
         let mut word = Word {
-            title: spelling.titles.contains(&letters),
-            dotted: spelling.dotted.contains(&letters),
-            connector: spelling.connectors.contains(&letters),
+            signs,
             weak: spelling.weak.contains(exact),
             head_weak: head.is_some_and(|to| spelling.weak.contains(to)),
-            noise: spelling.noise.contains(&letters),
             exact: Short::new(exact),
             folded,
             sum: sum_of(folded.letters()),
@@ -351,12 +372,11 @@ impl<'a> Normaliser<'a> {
         if self.found.len() >= WORDS {
             return true;
         }
-        let Some(id) = self.word(key) else { return true };
-        let Some(word) = self.known.get(id as usize) else { return true };
-        if word.connector && !self.found.is_empty() {
+        let Some(word) = self.word(key) else { return true };
+        if word.is(CONNECTOR) && !self.found.is_empty() {
             return false;
         }
-        if (word.title && !word.dotted) || ((word.title || word.dotted) && (has_dot || after_comma) && word.head == 0) {
+        if (word.is(TITLE) && !word.is(DOTTED)) || (word.is(TITLE | DOTTED) && (has_dot || after_comma) && !word.is(HEAD)) {
             return true;
         }
         // Behind a comma two letters and a dot are a degree that the table does not know.
@@ -367,13 +387,13 @@ impl<'a> Normaliser<'a> {
             // "MOH.ALI", "A.B.C": the dot parts words.
             for piece in token.split('.') {
                 if self.found.len() < WORDS
-                    && let Some(id) = self.word(key_of(piece))
+                    && let Some(word) = self.word(key_of(piece))
                 {
-                    self.found.push((id, false));
+                    self.found.push((word.id, false));
                 }
             }
         } else {
-            self.found.push((id, false));
+            self.found.push((word.id, false));
         }
         true
     }
@@ -407,10 +427,10 @@ impl<'a> Normaliser<'a> {
 
     fn text_word(&mut self, key: u128) {
         if self.found.len() < WORDS
-            && let Some(id) = self.word(key)
-            && self.known.get(id as usize).is_some_and(|word| !word.noise)
+            && let Some(word) = self.word(key)
+            && !word.is(NOISE)
         {
-            self.found.push((id, false));
+            self.found.push((word.id, false));
         }
     }
 
@@ -556,6 +576,30 @@ mod tests {
         }
         for nothing in ["0", "-", "", "9999999999999999", "6,20201E+15", "6202010000000000", "TIDAK ADA"] {
             assert_eq!(number_code(nothing, true), 0, "{nothing}");
+        }
+    }
+
+    proptest::proptest! {
+        /// Digits alone, as nearly every register has them, are read in another way than digits among other signs: to the same end.
+        #[test]
+        fn digits_alone_are_read_as_among_others(digits in "[0-9]{0,18}", same in "(0|7|9){1}", times in 0usize..18, structured: bool) {
+            for text in [digits, same.repeat(times)] {
+                proptest::prop_assert_eq!(number_code(&text, structured), number_code(&format!("'{text} "), structured));
+                proptest::prop_assert_eq!(plain_code(&text), plain_code(&format!("'{text} ")));
+            }
+        }
+
+        #[test]
+        fn other_signs_are_no_digits(before in "[0-9]{0,15}", sign in "[ -/:-@g]", behind in "[0-9]{0,15}") {
+            let (text, bare) = (format!("{before}{sign}{behind}"), format!("{before}{behind}"));
+            let expected = if sign == "g" { number_code("g", true) } else { number_code(&bare, true) };
+            proptest::prop_assert_eq!(number_code(&text, true), expected);
+        }
+
+        #[test]
+        fn dates_with_hyphens_are_read_as_with_slashes(year in 0u32..9_999, month in 0u32..100, day in 0u32..100) {
+            let (a, b) = (format!("{year:04}-{month:02}-{day:02}"), format!("{day:02}/{month:02}/{year:04}"));
+            proptest::prop_assert_eq!(date_code(&a), date_code(&b));
         }
     }
 

@@ -166,6 +166,16 @@ impl Register {
         Self { stride: layout.stride, ..Self::default() }
     }
 
+    /// Asks for room for so many times what is there already; nothing happens where there is none. Room that nobody fills costs nothing.
+    pub fn foresee(&mut self, times: usize) {
+        let more = |have: usize| have.saturating_mul(times);
+        let (slots, ends, ids, arena) = (self.slots.len(), self.id_ends.len(), self.ids.len(), self.arena.len());
+        let asked = self.slots.try_reserve_exact(more(slots)).and_then(|()| self.id_ends.try_reserve_exact(more(ends)));
+        let asked = asked.and_then(|()| self.ids.try_reserve_exact(more(ids))).and_then(|()| self.arena.try_reserve_exact(more(arena)));
+        // Who has no room for all at once may yet have it little by little.
+        drop(asked);
+    }
+
     /// Number of records.
     pub fn len(&self) -> usize {
         self.id_ends.len()

@@ -176,32 +176,37 @@ pub fn jaro_winkler(a: &[u8], b: &[u8]) -> f64 {
         return 0.0;
     }
     let mut masks = [0u64; 64];
-    for (n, &code) in b.iter().enumerate() {
+    let mut bit = 1u64;
+    for &code in b {
         if let Some(mask) = masks.get_mut(usize::from(code & 63)) {
-            *mask |= 1 << n;
+            *mask |= bit;
         }
+        bit <<= 1;
     }
+    let mask = |code: u8| masks.get(usize::from(code & 63)).copied().unwrap_or_default();
     let reach = (b.len() / 2).saturating_sub(1);
+    // The letters within reach: the window widens until it is full, then it moves.
+    let mut window = (2u64 << reach) - 1;
     let (mut taken_a, mut taken_b) = (0u64, 0u64);
     for (n, &code) in a.iter().enumerate() {
-        let low = n.saturating_sub(reach);
-        let high = (n + reach).min(63);
-        let window = (u64::MAX >> (63 - high)) & (u64::MAX << low);
-        let free = masks.get(usize::from(code & 63)).copied().unwrap_or_default() & window & !taken_b;
+        let free = mask(code) & window & !taken_b;
         taken_b |= free & free.wrapping_neg();
         taken_a |= u64::from(free != 0) << n;
+        window = window << 1 | u64::from(n < reach);
     }
     let common = taken_a.count_ones();
     if common == 0 {
         return 0.0;
     }
+    // The letters taken on one side and on the other, in their orders: where they differ, they are misplaced.
     let mut misplaced = 0u32;
     let (mut rest_a, mut rest_b) = (taken_a, taken_b);
     while rest_a != 0 {
-        let (x, y) = (a.get(rest_a.trailing_zeros() as usize), b.get(rest_b.trailing_zeros() as usize));
-        misplaced += u32::from(x != y);
+        let code = a.get(rest_a.trailing_zeros() as usize).copied().unwrap_or_default();
+        let first = rest_b & rest_b.wrapping_neg();
+        misplaced += u32::from(mask(code) & first == 0);
         rest_a &= rest_a - 1;
-        rest_b &= rest_b.wrapping_sub(1);
+        rest_b ^= first;
     }
     let m = f64::from(common);
     let jaro = (m / a.len() as f64 + m / b.len() as f64 + (m - f64::from(misplaced / 2)) / m) / 3.0;

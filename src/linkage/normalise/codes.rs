@@ -1,18 +1,49 @@
 //! Numbers, dates, sexes and other codes as integers that are compared without looking at the text again.
 
-use super::{codes, hash};
+use super::{ascii_code, codes, hash};
+
+/// Eight digits, each plus one, in half-bytes; `None` when one of them is no digit.
+#[inline]
+fn eight_digits(bytes: [u8; 8]) -> Option<u64> {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    // Read with the first digit highest; a digit has 3 in its upper half, also after six has been added to it.
+    let text = u64::from_be_bytes(bytes);
+    let upper = |x: u64| x & (ONES * 0xf0) == ONES * 0x30;
+    if !(upper(text) && upper(text.wrapping_add(ONES * 6))) {
+        return None;
+    }
+    let x = (text & (ONES * 0x0f)) + ONES;
+    let x = (x | x >> 4) & 0x00ff_00ff_00ff_00ff;
+    let x = (x | x >> 8) & 0x0000_ffff_0000_ffff;
+    Some((x | x >> 16) & 0xffff_ffff)
+}
+
+/// A cell of digits alone, of 8 to 16 of them, in half-bytes; `None` for any other.
+#[inline]
+fn plain_digits(cell: &str) -> Option<u64> {
+    let (first, rest) = cell.as_bytes().split_first_chunk::<8>()?;
+    let high = eight_digits(*first)?;
+    if let Ok(last) = <[u8; 8]>::try_from(rest) {
+        return Some(high << 32 | eight_digits(last)?);
+    }
+    if rest.len() > 8 {
+        return None;
+    }
+    rest.iter().try_fold(high, |packed, byte| byte.is_ascii_digit().then(|| packed << 4 | u64::from(byte - b'0' + 1)))
+}
 
 /// A number of up to 16 digits, one per half-byte (digit + 1, so that 0 means "no digit here"), the last digit lowest; anything longer or
 /// with letters as an opaque hash, marked by the highest half-byte being 15. 0 when there is nothing.
 pub fn number_code(cell: &str, structured: bool) -> u64 {
-    let (mut packed, mut digits, mut letters, mut uniform, mut last) = (0u64, 0usize, false, true, None);
+    if let Some(packed) = plain_digits(cell) {
+        return evidence(packed, structured);
+    }
+    let (mut packed, mut digits, mut letters) = (0u64, 0usize, false);
     for byte in cell.bytes() {
         match byte {
             b'0'..=b'9' => {
                 packed = (packed << 4) | u64::from(byte - b'0' + 1);
                 digits += 1;
-                uniform &= last.is_none_or(|before| before == byte);
-                last = Some(byte);
             }
             b if b.is_ascii_alphabetic() || b >= 128 => letters = true,
             _ => {}
@@ -29,6 +60,14 @@ pub fn number_code(cell: &str, structured: bool) -> u64 {
         let text = codes(cell);
         return if text.is_empty() { 0 } else { hash(&text, 2) | (15 << 60) };
     }
+    evidence(packed, structured)
+}
+
+/// The digits of a number, or 0 where they say nothing.
+fn evidence(packed: u64, structured: bool) -> u64 {
+    let digits = digits_of(packed);
+    // The same digit over and over.
+    let uniform = packed ^ (packed >> 4) == packed & (15 << (4 * (digits.max(1) - 1)));
     if structured {
         // A serial of zeros is what a spreadsheet leaves of a serial below ten; a date of zeros is nobody's.
         let blank_date = digits == 16 && (packed >> 16) & 0xff_ffff == 0x11_1111;
@@ -49,6 +88,13 @@ pub fn digits_of(code: u64) -> u32 {
 /// A date as year, month and day, packed `year << 16 | month << 8 | day`; 0 when it cannot be read. ISO, `dd/mm/yyyy`, `yyyymmdd`, each with
 /// or without a time behind. Month and day are not checked: a typing error still agrees in its other parts.
 pub fn date_code(cell: &str) -> u64 {
+    // As registers write it: 1984-06-09.
+    if let [a, b, c, d, b'-', e, f, b'-', g, h] = *cell.as_bytes()
+        && [a, b, c, d, e, f, g, h].iter().all(u8::is_ascii_digit)
+    {
+        let number = |digits: &[u8]| digits.iter().fold(0u64, |number, digit| number * 10 + u64::from(digit - b'0'));
+        return date(number(&[a, b, c, d]), number(&[e, f]), number(&[g, h]));
+    }
     let mut parts = [(0u64, 0usize); 3];
     let mut at = 0;
     for byte in cell.trim().bytes() {
@@ -74,6 +120,10 @@ pub fn date_code(cell: &str) -> u64 {
         [(day, 1..=2), (month, 1..=2), (year, 4)] => (year, month, day),
         _ => return 0,
     };
+    date(year, month, day)
+}
+
+fn date(year: u64, month: u64, day: u64) -> u64 {
     if year < 1000 || (month == 0 && day == 0) {
         return 0;
     }
@@ -99,6 +149,11 @@ pub fn sex_code(cell: &str) -> u64 {
 
 /// A code: digits as [`number_code`] gives them, words as an opaque hash.
 pub fn plain_code(cell: &str) -> u64 {
+    if cell.len() <= 15
+        && let Some(packed) = plain_digits(cell)
+    {
+        return packed;
+    }
     let text = cell.trim();
     if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b'.' | b' ' | b'\'' | b'-')) {
         let mut packed = 0u64;
@@ -111,8 +166,18 @@ pub fn plain_code(cell: &str) -> u64 {
             return packed;
         }
     }
-    let letters = codes(text);
-    if letters.is_empty() { 0 } else { hash(&letters, 3) | (15 << 60) }
+    // Words like "ANAK" stand in every row, so their letters need no list of their own.
+    let (mut space, mut length) = ([0u8; 16], 0);
+    let letters: &[u8] = if text.len() <= space.len() && text.is_ascii() {
+        for (to, code) in space.iter_mut().zip(text.bytes().filter_map(ascii_code)) {
+            *to = code;
+            length += 1;
+        }
+        space.get(..length).unwrap_or_default()
+    } else {
+        &codes(text)
+    };
+    if letters.is_empty() { 0 } else { hash(letters, 3) | (15 << 60) }
 }
 
 /// A whole number plus one, from the first digits of a cell; 0 when there are none or all are zero ("000" says nothing in an RT).

@@ -97,9 +97,17 @@ impl Spelling {
 
     /// Whether a cell says "unknown", in a word or by being empty.
     pub fn is_null(&self, cell: &str) -> bool {
+        // Most cells begin with a byte that neither a null word nor white space begins with.
+        let lengths = |byte: u8| self.null_lengths.get(usize::from(byte.to_ascii_uppercase())).copied().unwrap_or_default();
+        if let Some(&first) = cell.as_bytes().first()
+            && !first.is_ascii_whitespace()
+            && lengths(first) == 0
+        {
+            return false;
+        }
         let cell = cell.as_bytes().trim_ascii();
-        let Some(first) = cell.first().map(u8::to_ascii_uppercase) else { return true };
-        if self.null_lengths.get(usize::from(first)).copied().unwrap_or_default() & (1 << cell.len().min(31)) == 0 {
+        let Some(&first) = cell.first() else { return true };
+        if lengths(first) & (1 << cell.len().min(31)) == 0 {
             return false;
         }
         let mut short = [0u8; 31];
