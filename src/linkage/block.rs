@@ -23,7 +23,7 @@ fn limit(rule: u64) -> u64 {
 
 /// Pairs per key value up to which people of different regencies are compared, by rules that know no region. In larger blocks only
 /// neighbours are: a block grows with the register, and what it adds are strangers. So pairs grow as rows do when regions are added.
-const AFAR: usize = 8;
+const AFAR: usize = 4;
 
 /// The rules that know no region and whose blocks grow with the register.
 const REGIONLESS: u32 = 1 << 4 | 1 << 6 | 1 << 7 | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 23 | 1 << 24;
