@@ -187,6 +187,84 @@ async fn what_a_visit_says_of_members_who_went_elsewhere_since_ends_and_raises_n
 }
 
 #[actix_web::test]
+async fn a_visit_that_found_nobody_alive_buries_nobody_who_joined_since() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let [empty, empty_head, empty_child] = household(&world).await;
+    let [born, born_head, born_child] = household(&world).await;
+    let [led, led_head, led_child] = household(&world).await;
+    let [wed, wed_head, wed_child] = household(&world).await;
+    let [met, met_head, met_child] = household(&world).await;
+    let [from, from_head, from_child] = household(&world).await;
+    let families = [&empty, &born, &led, &wed, &met];
+    let village = campaign(&world, &families.map(String::as_str)).await;
+    let result = &village.parts[world.home.village];
+    let buried = families.map(|family| {
+        let now = chrono::Utc::now();
+        seen(family, json!({"visited_at": now, "presence": "deceased", "eligibility": "not_assessed", "answers": {}, "attributes": {}}))
+    });
+    send(&operator, result, &buried).await;
+
+    // A child is registered in one family, and one in another, who heads it from then on; a third takes in a mother and her child, and of
+    // the fourth somebody was met.
+    let joins = async |family: &str| {
+        let body = json!({"name": format!("Datang {}", Uuid::now_v7()), "relation": "other"});
+        let known = people(&dinsos, family).await;
+        dinsos.post(&format!("/beneficiaries/{family}/members"), body).await.expect(201);
+        let new = people(&dinsos, family).await.into_iter().find(|row| known.iter().all(|old| old["id"] != row["id"])).unwrap();
+        new["id"].as_str().unwrap().to_owned()
+    };
+    let (baby, heir) = (joins(&born).await, joins(&led).await);
+    let step = json!({"member_id": heir, "former_head_relation": "parent"});
+    dinsos.post(&format!("/beneficiaries/{led}/change-head"), step).await.expect(200);
+    merge(&world, (&wed, &from), &[], false).await;
+    for status in ["moved_out", "present"] {
+        correct(&dinsos, &format!("/beneficiaries/{met}/members/{met_child}"), json!({"status": status})).await;
+    }
+
+    hand_over(&world, &world.role(Role::VillageHead), world.home.village, result).await;
+    let accepted = accept(&world, result).await;
+    let at = |family: &str, member: Option<&str>, field: &str, code: &str| {
+        (family.to_owned(), member.map(str::to_owned), field.to_owned(), code.to_owned())
+    };
+    let lives = |family: &str, member: &str| at(family, Some(member), "status", "corrected_since");
+    // Who heads those who are left, a visit of a dead family cannot tell.
+    let heads = |family: &str, member: &str| at(family, Some(member), "status", "required");
+    let stays = |family: &str| at(family, None, "presence", "corrected_since");
+    let expected = vec![
+        lives(&born, &baby),
+        heads(&born, &born_head),
+        stays(&born),
+        lives(&led, &heir),
+        stays(&led),
+        lives(&wed, &from_head),
+        lives(&wed, &from_child),
+        heads(&wed, &wed_head),
+        stays(&wed),
+        lives(&met, &met_child),
+        heads(&met, &met_head),
+        stays(&met),
+    ];
+    assert_eq!(left(&accepted), sorted(expected), "{}", accepted.text);
+    let ended = record(&dinsos, &empty).await;
+    assert_eq!((ended["status"].as_str(), ended["inactive_reason"].as_str()), (Some("inactive"), Some("deceased")));
+    for (family, gone, here) in [
+        (&empty, vec![&empty_head, &empty_child], vec![]),
+        (&born, vec![&born_child], vec![&baby]),
+        (&led, vec![&led_head, &led_child], vec![&heir]),
+        (&wed, vec![&wed_child], vec![&from_head, &from_child]),
+        (&met, vec![], vec![&met_child]),
+    ] {
+        for (members, expected) in [(gone, "deceased"), (here, "present")] {
+            for member in members {
+                assert_eq!(status(&dinsos, family, member).await, expected);
+            }
+        }
+        assert_eq!(record(&dinsos, family).await["status"] == "active", *family != empty);
+    }
+}
+
+#[actix_web::test]
 async fn nobody_who_died_is_made_present_by_an_older_visit() {
     let world = World::new().await;
     let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
