@@ -333,6 +333,51 @@ async fn a_campaign_waits_for_results_on_their_way() {
     coordinator.step(&close).await.expect(200);
 }
 
+#[actix_web::test]
+async fn corrected_numbers_that_nothing_carries_any_more_are_let_go_with_the_campaign() {
+    let mut world = World::new().await;
+    let (here, there) = (world.home.village, world.home.next_village);
+    let neighbour = world.hire("operator-2", Role::VillageOperator, there, None).await;
+    let (operator, head, dinsos) = (world.role(Role::VillageOperator), world.role(Role::VillageHead), world.role(Role::SocialAffairs));
+    let coordinator = world.role(Role::Coordinator);
+    let ([mover, mover_head, _], [back, back_head, _], [refused, ..]) =
+        (household(&world).await, household(&world).await, household(&world).await);
+    let theirs = family_in(&world, Place::Home, there).await;
+    let Campaign { path, parts, .. } = campaign(&world, &[&mover, &back, &refused, &theirs]).await;
+    let assign = async || {
+        coordinator.step(&format!("{path}/assign")).await.expect(202);
+        world.run_jobs().await;
+    };
+    let nik = |family: &str, member: &str, nik: &str| seen(family, json!({"corrections": [{"member_id": member, "nik": nik}]}));
+    let card = seen(&refused, json!({"visited_at": chrono::Utc::now(), "corrections": [{"kk_number": "6202970101220071"}]}));
+    let visits = [nik(&mover, &mover_head, "6202970107800071"), nik(&back, &back_head, "6202970107800072"), card];
+    send(&operator, &parts[here], &visits).await;
+    correct(&dinsos, &format!("/beneficiaries/{refused}"), json!({"kk_number": "6202970101220073"})).await;
+
+    // Given to another village they rest: the family may come back, and what was seen of it counts again.
+    for family in [&mover, &back] {
+        moves(family, &operator, (&neighbour, there)).await;
+    }
+    assign().await;
+    let sealed = "SELECT count(*) FROM visits WHERE corrections_sealed IS NOT NULL";
+    assert_eq!(number(&world, sealed).await, 3);
+    moves(&back, &neighbour, (&operator, here)).await;
+    assign().await;
+    hand_over(&world, &head, here, &parts[here]).await;
+    let accepted = accept(&world, &parts[here]).await;
+    assert_eq!(left(&accepted), [(refused.clone(), None, "kk_number".into(), "corrected_since".into())]);
+    let nik = dinsos.get(&format!("/beneficiaries/{back}/members/{back_head}")).await.expect(200).body["nik_masked"].clone();
+    assert_eq!(nik, "6202********0072", "what came back was carried");
+    assert_eq!(number(&world, sealed).await, 2);
+
+    coordinator.step(&format!("{path}/close")).await.expect(200);
+    let rests: Uuid =
+        world.sql().await.query_one("SELECT beneficiary_id FROM visits WHERE corrections_sealed IS NOT NULL", &[]).await.unwrap().get(0);
+    assert_eq!(rests.to_string(), refused, "what an acceptance named as not applied waits for somebody");
+    let kept = operator.get(&format!("/visits/{}", visits[0]["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(kept.body["corrections"][0]["nik"], "6202********0071", "the mask stays: {}", kept.text);
+}
+
 /// How many connections wait for a row that another one holds.
 async fn waiting(world: &World, expected: i64) {
     let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0";
