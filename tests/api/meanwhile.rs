@@ -334,6 +334,89 @@ async fn a_campaign_waits_for_results_on_their_way() {
 }
 
 #[actix_web::test]
+async fn a_campaign_is_closed_or_a_result_sets_out_and_never_both() {
+    let world = World::new().await;
+    let (coordinator, operator, head) = (world.role(Role::Coordinator), world.role(Role::VillageOperator), world.role(Role::VillageHead));
+    let [family, ..] = household(&world).await;
+    let stuck = "SELECT count(*) FROM village_results r JOIN verification_campaigns c ON c.id = r.campaign_id
+                  WHERE c.state = 'closed' AND r.state IN ('finalised', 'forwarded')";
+    // The first two rounds are certain: a third connection holds the result until one of the two waits for it, and then the other.
+    // After them whoever is faster.
+    for round in 0..16 {
+        let village = campaign(&world, &[&family]).await;
+        let result = &village.parts[world.home.village];
+        send(&operator, result, &[seen(&family, json!({}))]).await;
+        let minutes = attachment(&head, world.home.village, "minutes").await;
+        let (path, close) = (format!("/village-results/{result}"), format!("{}/close", village.path));
+        let gated = round < 2;
+        let turn = async |place: i64| {
+            if gated {
+                waiting(&world, place).await;
+            }
+        };
+        let gate = crate::support::db::look(&world.db.url).await;
+        if gated {
+            gate.batch_execute(&format!("BEGIN; SELECT FROM village_results WHERE id = '{result}' FOR UPDATE")).await.unwrap();
+        }
+        let finalise = async {
+            turn(i64::from(round % 2 == 1)).await;
+            head.post(&format!("{path}/finalise"), signed(&minutes, 0)).await
+        };
+        let closing = async {
+            turn(i64::from(round % 2 == 0)).await;
+            coordinator.step(&close).await
+        };
+        let open = async {
+            turn(2).await;
+            if gated {
+                gate.batch_execute("COMMIT").await.unwrap();
+            }
+        };
+        let (finalised, closed) = if round % 2 == 0 {
+            let (finalised, closed, ()) = futures_util::join!(finalise, closing, open);
+            (finalised, closed)
+        } else {
+            let (closed, finalised, ()) = futures_util::join!(closing, finalise, open);
+            (finalised, closed)
+        };
+        let sets_out = finalised.status == 200;
+        if sets_out {
+            closed.refused(409, "step_not_allowed");
+        } else {
+            finalised.refused(409, "campaign_not_open");
+            closed.expect(200);
+        }
+        assert!(!gated || sets_out == (round == 0), "whoever waited first");
+        let state = |client: &Client, path: &str| {
+            let (client, path) = (client.clone(), path.to_owned());
+            async move { client.get(&path).await.expect(200).body["state"].as_str().unwrap().to_owned() }
+        };
+        let now = (state(&coordinator, &village.path).await, state(&operator, &path).await);
+        let expected = if sets_out { ("open", "finalised") } else { ("closed", "open") };
+        assert_eq!((now.0.as_str(), now.1.as_str()), expected, "round {round}");
+        if !sets_out {
+            continue;
+        }
+        // On its way it is taken back, or forwarded, while somebody tries to close once more.
+        let letter = json!({"letter_number": "400/112"});
+        if round % 4 < 2 {
+            let why = json!({"note": "Daftar hadir menyusul"});
+            let withdraw = format!("{path}/withdraw");
+            let (withdrawn, closed) = futures_util::join!(head.post(&withdraw, why), coordinator.step(&close));
+            // Back with the village before the campaign was closed, or refused to be closed; nothing comes back to a closed one.
+            withdrawn.expect(200);
+            assert!([200, 409].contains(&closed.status), "{}", closed.text);
+        } else {
+            let (camat, forward) = (world.role(Role::SubdistrictOfficer), format!("{path}/forward"));
+            let (forwarded, closed) = futures_util::join!(camat.post(&forward, letter), coordinator.step(&close));
+            forwarded.expect(200);
+            closed.refused(409, "step_not_allowed");
+        }
+        assert_eq!(number(&world, stuck).await, 0, "round {round}");
+    }
+}
+
+#[actix_web::test]
 async fn corrected_numbers_that_nothing_carries_any_more_are_let_go_with_the_campaign() {
     let mut world = World::new().await;
     let (here, there) = (world.home.village, world.home.next_village);
@@ -381,9 +464,13 @@ async fn corrected_numbers_that_nothing_carries_any_more_are_let_go_with_the_cam
 /// How many connections wait for a row that another one holds.
 async fn waiting(world: &World, expected: i64) {
     let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0";
-    while number(world, blocked).await < expected {
+    for _ in 0..5_000 {
+        if number(world, blocked).await >= expected {
+            return;
+        }
         tokio::task::yield_now().await;
     }
+    panic!("nobody waits for the row");
 }
 
 #[actix_web::test]
