@@ -7,7 +7,7 @@ COMMENT ON COLUMN target_list_entries.verdict_at IS 'How new the verdict is that
 ALTER TABLE target_list_entries DISABLE TRIGGER target_list_entries_frozen_update;
 UPDATE target_list_entries e
    SET verdict_at = greatest(s.at, CASE WHEN s.present THEN (
-        SELECT least(m.updated_at, (r.meeting_on + 1)::timestamp AT TIME ZONE 'Asia/Jakarta')
+        SELECT least(m.updated_at, (r.meeting_on + 1)::timestamp AT TIME ZONE 'UTC')
           FROM meeting_verdicts m JOIN village_results r ON r.id = m.village_result_id
          WHERE m.village_result_id = e.village_result_id AND m.subject_id = s.subject) END)
   FROM (SELECT id, beneficiary_id AS subject, presence IN ('found', 'moved_within') AS present,

@@ -112,7 +112,7 @@ WITH RECURSIVE seen AS MATERIALIZED (
 ), kept AS MATERIALIZED (
     SELECT l.id, l.kept FROM leads l JOIN beneficiaries b ON b.id = l.kept WHERE b.merged_into IS NULL
 ), newer AS MATERIALIZED (
-    SELECT region_code, max(least(accepted_at, (meeting_on + 1)::timestamp AT TIME ZONE 'Asia/Jakarta')) AS met FROM village_results
+    SELECT region_code, max(least(accepted_at, (meeting_on + 1)::timestamp AT TIME ZONE 'UTC')) AS met FROM village_results
      WHERE state = 'accepted' AND left(region_code, 5) = $2 AND ($4 IS NULL OR campaign_id = ANY($4)) AND accepted_at > $7
      GROUP BY region_code
 ), older AS MATERIALIZED (
