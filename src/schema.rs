@@ -707,6 +707,7 @@ diesel::table! {
         people -> Int2,
         kk_index -> Nullable<Bytea>,
         head_nik_index -> Nullable<Bytea>,
+        verdict_at -> Nullable<Timestamptz>,
     }
 }
 

@@ -15,3 +15,4 @@ DROP INDEX assigned_families_once_a_campaign;
 ALTER TABLE assigned_families
     DROP COLUMN given_away_at,
     ADD CONSTRAINT assigned_families_once_a_campaign UNIQUE (campaign_id, beneficiary_id);
+COMMENT ON COLUMN visits.digest IS 'Keyed digest of the visit as it was sent, to know the same one again.';

@@ -1,8 +1,10 @@
 //! Audit trail and change feed are one table, written by every commit in its own transaction.
 
+use std::collections::HashMap;
+
 use chrono::{DateTime, Utc};
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Nullable, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, Nullable, Text, Timestamptz, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
@@ -233,6 +235,34 @@ pub async fn history(db: &impl Scoped, resource: &'static str, id: Uuid, list: &
     }
     let rows: Vec<ChangeRow> = query.load(&mut db.on()).await?;
     Ok(list.page(rows, |row| row.id, ChangeOut::from))
+}
+
+#[derive(QueryableByName)]
+struct Turned {
+    #[diesel(sql_type = SqlUuid)]
+    id: Uuid,
+    #[diesel(sql_type = Timestamptz)]
+    at: DateTime<Utc>,
+}
+
+/// When a field of these records changed last, of those where it ever did since they were made. The caller has found them in its
+/// scope before.
+pub async fn last_turned(
+    db: &impl Scoped,
+    resource: &'static str,
+    ids: &[Uuid],
+    field: &'static str,
+) -> Result<HashMap<Uuid, DateTime<Utc>>> {
+    let rows: Vec<Turned> = diesel::sql_query(
+        "SELECT resource_id AS id, max(at) AS at FROM changes
+          WHERE resource_id = ANY($1) AND resource = $2 AND action <> 'created' AND jsonb_exists(fields, $3) GROUP BY resource_id",
+    )
+    .bind::<Array<SqlUuid>, _>(ids)
+    .bind::<Text, _>(resource)
+    .bind::<Text, _>(field)
+    .load(&mut db.on())
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.at)).collect())
 }
 
 #[cfg(test)]

@@ -38,6 +38,64 @@ async fn checked(world: &World, found: &[(&str, &str)]) -> String {
     campaign
 }
 
+/// Who works in a village.
+struct Village<'a> {
+    code: &'a str,
+    operator: Client,
+    head: Client,
+}
+
+impl Village<'_> {
+    fn home(world: &World) -> Village<'static> {
+        Village { code: world.home.village, operator: world.role(Role::VillageOperator), head: world.role(Role::VillageHead) }
+    }
+
+    /// Has families checked in a campaign of their own and the result accepted: visits and meeting so many days ago. The campaign and
+    /// the village's part.
+    async fn checks(&self, world: &World, found: &[(&str, &str)], (visited, met): (i64, i64)) -> [String; 2] {
+        let families: Vec<String> = found.iter().map(|(family, _)| (*family).to_owned()).collect();
+        let campaign = campaign(world, Place::Home, &families, &[wave(world.home.subdistrict, [-60, 10, 20, 30])]).await;
+        let result = part(world, Place::Home, &campaign, self.code).await;
+        let visits: Vec<Value> = found.iter().map(|(family, eligibility)| seen(family, eligibility, visited)).collect();
+        self.send(&result, &visits).await;
+        self.hands_over(world, &result, met).await;
+        [campaign, result]
+    }
+
+    async fn send(&self, result: &str, visits: &[Value]) {
+        let sent = self.operator.post("/visits", batch(result, visits)).await.expect(200);
+        assert_eq!(sent.body["recorded"].as_u64(), Some(visits.len() as u64), "{}", sent.text);
+    }
+
+    /// Signed after a meeting so many days ago, forwarded, accepted.
+    async fn hands_over(&self, world: &World, result: &str, met: i64) {
+        let minutes = attachment(&self.head, self.code, "minutes").await;
+        let mut body = signed(&minutes, 0);
+        body["meeting"]["held_on"] = json!(days_ago(met).date_naive());
+        let step = |name: &str| format!("/village-results/{result}/{name}");
+        self.head.post(&step("finalise"), body).await.expect(200);
+        world.role(Role::SubdistrictOfficer).post(&step("forward"), json!({"letter_number": "400/112"})).await.expect(200);
+        world.role(Role::SocialAffairs).step(&step("accept")).await.expect(200);
+    }
+}
+
+fn days_ago(days: i64) -> chrono::DateTime<chrono::Utc> {
+    chrono::Utc::now() - chrono::TimeDelta::days(days)
+}
+
+/// A visit of so many days ago that finds a family as poor as that.
+fn seen(family: &str, eligibility: &str, days: i64) -> Value {
+    let mut one = visit(family);
+    one["eligibility"] = json!(eligibility);
+    one["visited_at"] = json!(days_ago(days));
+    one
+}
+
+async fn reopened(world: &World, result: &str) {
+    let why = json!({"note": "Berita acara diperbaiki"});
+    world.role(Role::SocialAffairs).post(&format!("/village-results/{result}/reopen"), why).await.expect(200);
+}
+
 /// Families of the village at home, registered.
 async fn families<const N: usize>(world: &World) -> [String; N] {
     let mut families = Vec::new();
@@ -100,6 +158,105 @@ async fn the_newest_verdict_beats_what_is_carried_over_whichever_campaigns_a_lis
     world.role(Role::Coordinator).post(&path, json!({"rules": rules})).await.expect(202);
     world.run_jobs().await;
     assert_eq!(about(&world, &three, &stays).await, entry(true, "unchanged", "verified"));
+}
+
+/// Has a list drawn anew by these rules.
+async fn redrawn_by(world: &World, path: &str, rules: Value) {
+    world.role(Role::Coordinator).post(&format!("{path}/redraft"), json!({"rules": rules})).await.expect(202);
+    world.run_jobs().await;
+}
+
+#[actix_web::test]
+async fn an_older_campaign_that_is_accepted_once_more_is_no_newer_for_it() {
+    let world = World::new().await;
+    let village = Village::home(&world);
+    let [falls, rises, keeps, later] = families(&world).await;
+    let found = [(falls.as_str(), "extreme_poor"), (&rises, "capable"), (&keeps, "capable")];
+    let [first, reopens] = village.checks(&world, &found, (40, 35)).await;
+    let found = [(falls.as_str(), "capable"), (&rises, "extreme_poor"), (&keeps, "extreme_poor"), (&later, "extreme_poor")];
+    let [second, _] = village.checks(&world, &found, (20, 15)).await;
+    let (on, off) = (|change: &str, reason: &str| entry(true, change, reason), |change: &str, reason: &str| entry(false, change, reason));
+    let expect = async |path: &str, expected: [(bool, String, String); 4]| {
+        for (family, expected) in [&falls, &rises, &keeps, &later].into_iter().zip(expected) {
+            assert_eq!(about(&world, path, family).await, expected);
+        }
+    };
+    let one = drawn(&world, json!({})).await;
+    let added = || on("added", "verified");
+    expect(&one, [off("left_out", "not_eligible"), added(), added(), added()]).await;
+    decreed(&world, &one, "188.45-1").await;
+
+    // The first campaign is put right and accepted after that list was drawn: its visits are as old as they were.
+    reopened(&world, &reopens).await;
+    village.hands_over(&world, &reopens, 35).await;
+    let two = drawn(&world, json!({})).await;
+    let stays = || on("unchanged", "carried_over");
+    expect(&two, [off("left_out", "not_eligible"), stays(), stays(), stays()]).await;
+    // Whichever campaigns the list names: they are chosen for newcomers, of whom the second one alone knows better.
+    redrawn_by(&world, &two, json!({"campaign_ids": [second]})).await;
+    expect(&two, [off("left_out", "not_eligible"), stays(), stays(), stays()]).await;
+    redrawn_by(&world, &two, json!({"campaign_ids": [first]})).await;
+    expect(&two, [added(), stays(), stays(), stays()]).await;
+    let still = || on("unchanged", "verified");
+    redrawn_by(&world, &two, json!({"carry_over": false})).await;
+    expect(&two, [off("left_out", "not_eligible"), still(), still(), still()]).await;
+
+    // Minutes put right are minutes of their day; what a meeting of these days judges is newer than the visits of the second campaign.
+    reopened(&world, &reopens).await;
+    let judged = json!({"items": [{"beneficiary_id": rises, "eligibility": "vulnerable", "reason": "Punya usaha baru"}]});
+    village.operator.post(&format!("/village-results/{reopens}/verdicts"), judged).await.expect(200);
+    village.hands_over(&world, &reopens, 35).await;
+    redrawn_by(&world, &two, json!({})).await;
+    expect(&two, [off("left_out", "not_eligible"), stays(), stays(), stays()]).await;
+    reopened(&world, &reopens).await;
+    village.hands_over(&world, &reopens, 5).await;
+    redrawn_by(&world, &two, json!({})).await;
+    expect(&two, [off("left_out", "not_eligible"), off("removed", "not_eligible"), stays(), still()]).await;
+    // Whom the village left unsaid when it met again is not carried over; of whom it said something older, is.
+    redrawn_by(&world, &two, json!({"campaign_ids": [first]})).await;
+    expect(&two, [added(), off("removed", "not_eligible"), stays(), off("removed", "not_verified")]).await;
+
+    // And somebody goes there once more.
+    reopened(&world, &reopens).await;
+    let before = village.operator.get(&format!("/visits?beneficiary_id={falls}&village_result_id={reopens}")).await.expect(200);
+    let mut again = seen(&falls, "extreme_poor", 1);
+    again["based_on_id"] = before.body["items"][0]["id"].clone();
+    village.send(&reopens, &[again]).await;
+    village.hands_over(&world, &reopens, 5).await;
+    redrawn_by(&world, &two, json!({})).await;
+    assert_eq!(about(&world, &two, &falls).await, added());
+}
+
+#[actix_web::test]
+async fn a_family_that_moved_keeps_its_place_until_its_new_village_is_checked_too() {
+    let mut world = World::new().await;
+    let there = world.home.next_village;
+    let operator = world.hire("operator-next", Role::VillageOperator, there, None).await;
+    let head = world.hire("head-next", Role::VillageHead, there, None).await;
+    let (here, next) = (Village::home(&world), Village { code: there, operator, head });
+    let [mover, unsaid, checked] = families(&world).await;
+    let theirs = family_in(&world, Place::Home, there).await;
+    let found = [&mover, &unsaid, &checked].map(|family| (family.as_str(), "extreme_poor"));
+    here.checks(&world, &found, (40, 35)).await;
+    let one = drawn(&world, json!({})).await;
+    decreed(&world, &one, "188.45-1").await;
+    let offer = json!({"beneficiary_id": mover, "to_region_code": there, "reason": "Pindah rumah"});
+    let offer = here.operator.post("/family-moves", offer).await.expect(201).id();
+    next.operator.step(&format!("/family-moves/{offer}/accept")).await.expect(200);
+
+    // The village it left is checked anew and tells neither of it nor of one who stayed: nobody looked for it where it lives.
+    let [again, _] = here.checks(&world, &[(&checked, "extreme_poor")], (20, 15)).await;
+    let two = drawn(&world, json!({"campaign_ids": [again]})).await;
+    assert_eq!(about(&world, &two, &mover).await, entry(true, "unchanged", "carried_over"));
+    assert_eq!(about(&world, &two, &unsaid).await, entry(false, "removed", "not_verified"));
+    assert_eq!(about(&world, &two, &checked).await, entry(true, "unchanged", "verified"));
+    // Then the one where it lives.
+    let [elsewhere, _] = next.checks(&world, &[(&theirs, "extreme_poor")], (20, 15)).await;
+    redrawn_by(&world, &two, json!({"campaign_ids": [again, elsewhere]})).await;
+    assert_eq!(about(&world, &two, &mover).await, entry(false, "removed", "not_verified"));
+    // That one alone: the village where it stood has nothing to say against it.
+    redrawn_by(&world, &two, json!({"campaign_ids": [elsewhere]})).await;
+    assert_eq!(about(&world, &two, &mover).await, entry(true, "unchanged", "carried_over"));
 }
 
 #[actix_web::test]

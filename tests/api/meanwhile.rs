@@ -187,6 +187,84 @@ async fn what_a_visit_says_of_members_who_went_elsewhere_since_ends_and_raises_n
 }
 
 #[actix_web::test]
+async fn a_visit_that_found_nobody_alive_buries_nobody_who_joined_since() {
+    let world = World::new().await;
+    let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
+    let [empty, empty_head, empty_child] = household(&world).await;
+    let [born, born_head, born_child] = household(&world).await;
+    let [led, led_head, led_child] = household(&world).await;
+    let [wed, wed_head, wed_child] = household(&world).await;
+    let [met, met_head, met_child] = household(&world).await;
+    let [from, from_head, from_child] = household(&world).await;
+    let families = [&empty, &born, &led, &wed, &met];
+    let village = campaign(&world, &families.map(String::as_str)).await;
+    let result = &village.parts[world.home.village];
+    let buried = families.map(|family| {
+        let now = chrono::Utc::now();
+        seen(family, json!({"visited_at": now, "presence": "deceased", "eligibility": "not_assessed", "answers": {}, "attributes": {}}))
+    });
+    send(&operator, result, &buried).await;
+
+    // A child is registered in one family, and one in another, who heads it from then on; a third takes in a mother and her child, and of
+    // the fourth somebody was met.
+    let joins = async |family: &str| {
+        let body = json!({"name": format!("Datang {}", Uuid::now_v7()), "relation": "other"});
+        let known = people(&dinsos, family).await;
+        dinsos.post(&format!("/beneficiaries/{family}/members"), body).await.expect(201);
+        let new = people(&dinsos, family).await.into_iter().find(|row| known.iter().all(|old| old["id"] != row["id"])).unwrap();
+        new["id"].as_str().unwrap().to_owned()
+    };
+    let (baby, heir) = (joins(&born).await, joins(&led).await);
+    let step = json!({"member_id": heir, "former_head_relation": "parent"});
+    dinsos.post(&format!("/beneficiaries/{led}/change-head"), step).await.expect(200);
+    merge(&world, (&wed, &from), &[], false).await;
+    for status in ["moved_out", "present"] {
+        correct(&dinsos, &format!("/beneficiaries/{met}/members/{met_child}"), json!({"status": status})).await;
+    }
+
+    hand_over(&world, &world.role(Role::VillageHead), world.home.village, result).await;
+    let accepted = accept(&world, result).await;
+    let at = |family: &str, member: Option<&str>, field: &str, code: &str| {
+        (family.to_owned(), member.map(str::to_owned), field.to_owned(), code.to_owned())
+    };
+    let lives = |family: &str, member: &str| at(family, Some(member), "status", "corrected_since");
+    // Who heads those who are left, a visit of a dead family cannot tell.
+    let heads = |family: &str, member: &str| at(family, Some(member), "status", "required");
+    let stays = |family: &str| at(family, None, "presence", "corrected_since");
+    let expected = vec![
+        lives(&born, &baby),
+        heads(&born, &born_head),
+        stays(&born),
+        lives(&led, &heir),
+        stays(&led),
+        lives(&wed, &from_head),
+        lives(&wed, &from_child),
+        heads(&wed, &wed_head),
+        stays(&wed),
+        lives(&met, &met_child),
+        heads(&met, &met_head),
+        stays(&met),
+    ];
+    assert_eq!(left(&accepted), sorted(expected), "{}", accepted.text);
+    let ended = record(&dinsos, &empty).await;
+    assert_eq!((ended["status"].as_str(), ended["inactive_reason"].as_str()), (Some("inactive"), Some("deceased")));
+    for (family, gone, here) in [
+        (&empty, vec![&empty_head, &empty_child], vec![]),
+        (&born, vec![&born_child], vec![&baby]),
+        (&led, vec![&led_head, &led_child], vec![&heir]),
+        (&wed, vec![&wed_child], vec![&from_head, &from_child]),
+        (&met, vec![], vec![&met_child]),
+    ] {
+        for (members, expected) in [(gone, "deceased"), (here, "present")] {
+            for member in members {
+                assert_eq!(status(&dinsos, family, member).await, expected);
+            }
+        }
+        assert_eq!(record(&dinsos, family).await["status"] == "active", *family != empty);
+    }
+}
+
+#[actix_web::test]
 async fn nobody_who_died_is_made_present_by_an_older_visit() {
     let world = World::new().await;
     let (operator, dinsos) = (world.role(Role::VillageOperator), world.role(Role::SocialAffairs));
@@ -255,12 +333,144 @@ async fn a_campaign_waits_for_results_on_their_way() {
     coordinator.step(&close).await.expect(200);
 }
 
+#[actix_web::test]
+async fn a_campaign_is_closed_or_a_result_sets_out_and_never_both() {
+    let world = World::new().await;
+    let (coordinator, operator, head) = (world.role(Role::Coordinator), world.role(Role::VillageOperator), world.role(Role::VillageHead));
+    let [family, ..] = household(&world).await;
+    let stuck = "SELECT count(*) FROM village_results r JOIN verification_campaigns c ON c.id = r.campaign_id
+                  WHERE c.state = 'closed' AND r.state IN ('finalised', 'forwarded')";
+    // The first two rounds are certain: a third connection holds the result until one of the two waits for it, and then the other.
+    // After them whoever is faster.
+    for round in 0..16 {
+        let village = campaign(&world, &[&family]).await;
+        let result = &village.parts[world.home.village];
+        send(&operator, result, &[seen(&family, json!({}))]).await;
+        let minutes = attachment(&head, world.home.village, "minutes").await;
+        let (path, close) = (format!("/village-results/{result}"), format!("{}/close", village.path));
+        let gated = round < 2;
+        let turn = async |place: i64| {
+            if gated {
+                waiting(&world, place).await;
+            }
+        };
+        let gate = crate::support::db::look(&world.db.url).await;
+        if gated {
+            gate.batch_execute(&format!("BEGIN; SELECT FROM village_results WHERE id = '{result}' FOR UPDATE")).await.unwrap();
+        }
+        let finalise = async {
+            turn(i64::from(round % 2 == 1)).await;
+            head.post(&format!("{path}/finalise"), signed(&minutes, 0)).await
+        };
+        let closing = async {
+            turn(i64::from(round % 2 == 0)).await;
+            coordinator.step(&close).await
+        };
+        let open = async {
+            turn(2).await;
+            if gated {
+                gate.batch_execute("COMMIT").await.unwrap();
+            }
+        };
+        let (finalised, closed) = if round % 2 == 0 {
+            let (finalised, closed, ()) = futures_util::join!(finalise, closing, open);
+            (finalised, closed)
+        } else {
+            let (closed, finalised, ()) = futures_util::join!(closing, finalise, open);
+            (finalised, closed)
+        };
+        let sets_out = finalised.status == 200;
+        if sets_out {
+            closed.refused(409, "step_not_allowed");
+        } else {
+            finalised.refused(409, "campaign_not_open");
+            closed.expect(200);
+        }
+        assert!(!gated || sets_out == (round == 0), "whoever waited first");
+        let state = |client: &Client, path: &str| {
+            let (client, path) = (client.clone(), path.to_owned());
+            async move { client.get(&path).await.expect(200).body["state"].as_str().unwrap().to_owned() }
+        };
+        let now = (state(&coordinator, &village.path).await, state(&operator, &path).await);
+        let expected = if sets_out { ("open", "finalised") } else { ("closed", "open") };
+        assert_eq!((now.0.as_str(), now.1.as_str()), expected, "round {round}");
+        if !sets_out {
+            continue;
+        }
+        // On its way it is taken back, or forwarded, while somebody tries to close once more.
+        let letter = json!({"letter_number": "400/112"});
+        if round % 4 < 2 {
+            let why = json!({"note": "Daftar hadir menyusul"});
+            let withdraw = format!("{path}/withdraw");
+            let (withdrawn, closed) = futures_util::join!(head.post(&withdraw, why), coordinator.step(&close));
+            // Back with the village before the campaign was closed, or refused to be closed; nothing comes back to a closed one.
+            withdrawn.expect(200);
+            assert!([200, 409].contains(&closed.status), "{}", closed.text);
+        } else {
+            let (camat, forward) = (world.role(Role::SubdistrictOfficer), format!("{path}/forward"));
+            let (forwarded, closed) = futures_util::join!(camat.post(&forward, letter), coordinator.step(&close));
+            forwarded.expect(200);
+            closed.refused(409, "step_not_allowed");
+        }
+        assert_eq!(number(&world, stuck).await, 0, "round {round}");
+    }
+}
+
+#[actix_web::test]
+async fn corrected_numbers_that_nothing_carries_any_more_are_let_go_with_the_campaign() {
+    let mut world = World::new().await;
+    let (here, there) = (world.home.village, world.home.next_village);
+    let neighbour = world.hire("operator-2", Role::VillageOperator, there, None).await;
+    let (operator, head, dinsos) = (world.role(Role::VillageOperator), world.role(Role::VillageHead), world.role(Role::SocialAffairs));
+    let coordinator = world.role(Role::Coordinator);
+    let ([mover, mover_head, _], [back, back_head, _], [refused, ..]) =
+        (household(&world).await, household(&world).await, household(&world).await);
+    let theirs = family_in(&world, Place::Home, there).await;
+    let Campaign { path, parts, .. } = campaign(&world, &[&mover, &back, &refused, &theirs]).await;
+    let assign = async || {
+        coordinator.step(&format!("{path}/assign")).await.expect(202);
+        world.run_jobs().await;
+    };
+    let nik = |family: &str, member: &str, nik: &str| seen(family, json!({"corrections": [{"member_id": member, "nik": nik}]}));
+    let card = seen(&refused, json!({"visited_at": chrono::Utc::now(), "corrections": [{"kk_number": "6202970101220071"}]}));
+    let visits = [nik(&mover, &mover_head, "6202970107800071"), nik(&back, &back_head, "6202970107800072"), card];
+    send(&operator, &parts[here], &visits).await;
+    correct(&dinsos, &format!("/beneficiaries/{refused}"), json!({"kk_number": "6202970101220073"})).await;
+
+    // Given to another village they rest: the family may come back, and what was seen of it counts again.
+    for family in [&mover, &back] {
+        moves(family, &operator, (&neighbour, there)).await;
+    }
+    assign().await;
+    let sealed = "SELECT count(*) FROM visits WHERE corrections_sealed IS NOT NULL";
+    assert_eq!(number(&world, sealed).await, 3);
+    moves(&back, &neighbour, (&operator, here)).await;
+    assign().await;
+    hand_over(&world, &head, here, &parts[here]).await;
+    let accepted = accept(&world, &parts[here]).await;
+    assert_eq!(left(&accepted), [(refused.clone(), None, "kk_number".into(), "corrected_since".into())]);
+    let nik = dinsos.get(&format!("/beneficiaries/{back}/members/{back_head}")).await.expect(200).body["nik_masked"].clone();
+    assert_eq!(nik, "6202********0072", "what came back was carried");
+    assert_eq!(number(&world, sealed).await, 2);
+
+    coordinator.step(&format!("{path}/close")).await.expect(200);
+    let rests: Uuid =
+        world.sql().await.query_one("SELECT beneficiary_id FROM visits WHERE corrections_sealed IS NOT NULL", &[]).await.unwrap().get(0);
+    assert_eq!(rests.to_string(), refused, "what an acceptance named as not applied waits for somebody");
+    let kept = operator.get(&format!("/visits/{}", visits[0]["id"].as_str().unwrap())).await.expect(200);
+    assert_eq!(kept.body["corrections"][0]["nik"], "6202********0071", "the mask stays: {}", kept.text);
+}
+
 /// How many connections wait for a row that another one holds.
 async fn waiting(world: &World, expected: i64) {
     let blocked = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND cardinality(pg_blocking_pids(pid)) > 0";
-    while number(world, blocked).await < expected {
+    for _ in 0..5_000 {
+        if number(world, blocked).await >= expected {
+            return;
+        }
         tokio::task::yield_now().await;
     }
+    panic!("nobody waits for the row");
 }
 
 #[actix_web::test]

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use chrono::Utc;
 use serde_json::{Value, json};
 
-use super::model::survivorship::{Origin, Provenance};
+use super::model::survivorship::{Origin, Provenance, STATUS};
 use super::store::{Family, Member};
 
 /// What sources state of a family, field by field; a number by its index entry, an attribute by its own name.
@@ -63,9 +63,6 @@ fn edited(provenance: &Value, old: &BTreeMap<String, Value>, new: &BTreeMap<Stri
 pub(super) fn after_edit_of_family(old: &Family, new: &Family, by: (&Origin, &[String])) -> Value {
     edited(&old.provenance, &facts_of_family(old), &facts_of_family(new), by)
 }
-
-/// The name under which provenance knows whether a family is served, and what became of a member.
-pub(super) const STATUS: &str = "status";
 
 /// The provenance of a family whose service ended, or was taken up again.
 pub(super) fn after_turn(old: &Family, by: &Origin) -> Value {

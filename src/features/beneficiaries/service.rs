@@ -9,14 +9,14 @@ use chrono::{NaiveDate, Utc};
 use serde_json::json;
 use uuid::Uuid;
 
-use super::model::survivorship::Origin;
+use super::model::survivorship::{Origin, STATUS};
 use super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, MemberWarning, Need, Occupation,
     Relation, demand_one_head, may_become, needs_of, sex_name, sex_of, warnings_of,
 };
 use super::moving;
 use super::numbers::{kk_of, nik_of};
-use super::provenance::{self, STATUS};
+use super::provenance;
 use super::standing::{self, Edited};
 use super::store::{self, Family, Member, TrackedMember, attributes_of};
 use crate::platform::changes::{Change, Tracked};

@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::model::survivorship::{Occasion, Origin, Provenance, replaces};
+use super::model::survivorship::{Occasion, Origin, Provenance, STATUS, replaces};
 use super::numbers::nik_of;
 use super::service::MemberPatch;
 use super::store::Member;
@@ -56,7 +56,7 @@ pub(super) fn member(keys: &KeyRing, old: &Member, mut patch: MemberPatch, by: &
         ("name", patch.name.as_ref().map(|name| *name != old.name)),
         ("birth_date", patch.birth_date.map(|day| day != old.birth_date)),
         ("nik", patch.nik.as_ref().map(|stated| stated.as_ref().map(Nik::expose) != nik.as_ref().map(Nik::expose))),
-        ("status", patch.status.map(|status| status.name() != old.status)),
+        (STATUS, patch.status.map(|status| status.name() != old.status)),
     ];
     let mut stated: Vec<String> = fields.iter().filter(|(_, differs)| differs.is_some()).map(|(field, _)| (*field).to_owned()).collect();
     let standing = of(&old.provenance, &stated, by);
@@ -64,7 +64,7 @@ pub(super) fn member(keys: &KeyRing, old: &Member, mut patch: MemberPatch, by: &
     patch.name = patch.name.filter(|_| !stands("name"));
     patch.birth_date = patch.birth_date.filter(|_| !stands("birth_date"));
     patch.nik = patch.nik.filter(|_| !stands("nik"));
-    if stands("status") {
+    if stands(STATUS) {
         (patch.status, patch.new_head) = (None, None);
     }
     let differ = fields.iter().filter(|(field, differs)| *differs == Some(true) && stands(field));

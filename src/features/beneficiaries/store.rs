@@ -31,7 +31,7 @@ mod rows;
 
 pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import_prepared, prepare, reranked};
 pub use matched::{Like, MatchedMember, card_holder, member_to_match, members_like, members_near, members_to_match, nik_holders};
-pub use merged::{Placed, home_of, kept_families, kept_members, merged_card_holder, placed, restructure};
+pub use merged::{Placed, home_of, joined, kept_families, kept_members, merged_card_holder, placed, restructure};
 pub use numbers::{SealedNumbers, sealed_numbers};
 pub use offered::{Introduced, find_offered, introduced};
 pub use rotate::{reseal_family_cards, reseal_niks};

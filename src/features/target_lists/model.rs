@@ -114,10 +114,11 @@ impl ListState {
 
 /// By which rules a list is drawn from accepted village results; they stay with the list.
 ///
-/// Of several accepted results that tell of a family the newest counts. A family of the list in force that would be carried over
-/// follows the newest accepted result that tells of it, of whichever campaign. `found` and `moved_within` families are taken on where
-/// their judgement fits: who moved within the regency is still its to serve, and stands at the village where its record lies.
-/// A refusal keeps a family off: nobody could judge it.
+/// Of several accepted results that tell of a family the newest verdict counts: as new as the visit, or the day of the meeting that
+/// judged otherwise, and not as its acceptance; a result that is reopened and accepted once more is no newer for it. A family of the
+/// list in force that would be carried over follows the newest accepted verdict about it, of whichever campaign. `found` and
+/// `moved_within` families are taken on where their judgement fits: who moved within the regency is still its to serve, and stands
+/// at the village where its record lies. A refusal keeps a family off: nobody could judge it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct TargetListRules {
@@ -129,8 +130,9 @@ pub struct TargetListRules {
     #[serde(default)]
     #[schema(min_items = 1, max_items = 100)]
     pub campaign_ids: Option<Vec<Uuid>>,
-    /// Whether families of the list in force stay on unchanged where their village has no accepted result newer than it, and no
-    /// campaign of the regency an accepted verdict about them that is newer than the one they are on it by.
+    /// Whether families of the list in force stay on unchanged where their village has no result of these campaigns that was accepted
+    /// since and confirmed by a meeting after the verdict they are on it by, and no campaign of the regency an accepted verdict about
+    /// them that is newer than that one.
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub carry_over: bool,

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, TimeDelta, Utc};
+use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use utoipa::ToSchema;
@@ -43,11 +43,14 @@ pub struct NotApplied {
     /// registered. Of what was corrected since the very field, such as `attributes.roof` or `nik`.
     #[schema(example = "kk_number")]
     pub field: String,
-    /// The stable code of the refusal; `corrected_since` where an officer or a later visit stated it otherwise after this visit, and
-    /// that stays.
+    /// The stable code of the refusal; `corrected_since` where an officer or a later visit stated it otherwise after this visit, or
+    /// somebody joined the family since, and that stays.
     #[schema(example = "family_card_taken")]
     pub code: String,
 }
+
+/// What became of a member.
+const STATUS: &str = "status";
 
 /// What became of the family.
 const PRESENCE: &str = "presence";
@@ -87,7 +90,7 @@ impl Piece {
             Piece::Card(_) => "kk_number",
             Piece::Attributes(_) => "attributes",
             Piece::Identity { .. } => "identity",
-            Piece::Became { .. } => "status",
+            Piece::Became { .. } => STATUS,
             Piece::Ended(_) | Piece::Found => PRESENCE,
         }
     }
@@ -112,6 +115,8 @@ struct Known {
     ended: HashSet<Uuid>,
     /// Visits after which another one, of another result, was made and carried over.
     overtaken: HashSet<Uuid>,
+    /// Since when members are in families of which a visit says that nobody lives, where that is later than the family's record.
+    joined: HashMap<Uuid, DateTime<Utc>>,
 }
 
 impl Known {
@@ -127,10 +132,13 @@ impl Known {
         let homes = results::homes(tx, &families).await?;
         let ended = results::ended(tx, &families).await?;
         let is_later = |visit: &&CarriedVisit| {
-            carried.iter().any(|other| other.beneficiary_id == visit.beneficiary_id && moment_of(other) > moment_of(visit))
+            carried.iter().any(|(family, other)| *family == visit.beneficiary_id && other.moment() > visit.made.moment())
         };
         let overtaken = visits.iter().filter(is_later).map(|visit| visit.id).collect();
-        Ok(Known { families: leads, members, placed, homes, ended, overtaken })
+        let died = |visit: &&CarriedVisit| visit.presence == Presence::Deceased.name();
+        let buried: Vec<Uuid> = visits.iter().filter(died).map(|visit| visit.beneficiary_id).collect();
+        let joined = beneficiaries::joined(tx, &buried).await?;
+        Ok(Known { families: leads, members, placed, homes, ended, overtaken, joined })
     }
 
     fn family(&self, id: Uuid) -> Uuid {
@@ -159,11 +167,6 @@ struct Brought {
     unread: Vec<NotApplied>,
 }
 
-/// When a visit was made: the phone's clock put right by how far it was ahead when it sent the visit, and never after it arrived.
-fn moment_of(visit: &CarriedVisit) -> DateTime<Utc> {
-    (visit.visited_at - TimeDelta::seconds(visit.clock_skew_seconds.into())).min(visit.created_at)
-}
-
 fn people_of(visit: &CarriedVisit) -> Result<Vec<PersonFound>> {
     serde_json::from_value(visit.people.clone()).map_err(|_| anyhow::anyhow!("the people of visit {} cannot be read", visit.id).into())
 }
@@ -176,7 +179,7 @@ impl Brought {
     fn of(visit: &CarriedVisit, corrections: Vec<Correction>, people: Vec<PersonFound>, known: &Known) -> Brought {
         let family = known.family(visit.beneficiary_id);
         let mut brought =
-            Brought { visit: visit.id, family, origin: Origin::verified(moment_of(visit)), pieces: Vec::new(), unread: Vec::new() };
+            Brought { visit: visit.id, family, origin: Origin::verified(visit.made.moment()), pieces: Vec::new(), unread: Vec::new() };
         for correction in corrections {
             if let Some(written) = &correction.kk_number {
                 match KkNumber::parse(written) {
@@ -209,7 +212,7 @@ impl Brought {
             known.overtaken.contains(&visit.id).then_some(CORRECTED_SINCE)
         };
         match code {
-            None => brought.people(Presence::parse(&visit.presence), people, known),
+            None => brought.people(visit, people, known),
             Some(code) if visit.presence != Presence::Found.name() || !people.is_empty() => {
                 brought.unread.push(not_applied(visit.id, family, None, PRESENCE, code.into()));
             }
@@ -219,7 +222,8 @@ impl Brought {
     }
 
     /// What became of members. The head goes last: whoever follows must still be there, and where nobody is left none is needed.
-    fn people(&mut self, presence: Option<Presence>, people: Vec<PersonFound>, known: &Known) {
+    fn people(&mut self, visit: &CarriedVisit, people: Vec<PersonFound>, known: &Known) {
+        let presence = Presence::parse(&visit.presence);
         let mut became: Vec<(bool, Uuid, MemberStatus, Option<Uuid>)> = Vec::new();
         for PersonFound { member_id, status, new_head_id } in people {
             let member = known.member(member_id);
@@ -242,13 +246,19 @@ impl Brought {
                 place.filter(|_| status == MemberStatus::Present).map(|_| Code::StepNotAllowed)
             };
             match code {
-                Some(code) => self.unread.push(not_applied(self.visit, self.family, Some(member_id), "status", code.name().into())),
+                Some(code) => self.unread.push(not_applied(self.visit, self.family, Some(member_id), STATUS, code.name().into())),
                 None => became.push((place.is_some_and(|place| place.heads), member, status, new_head_id.map(|id| known.member(id)))),
             }
         }
         if presence == Some(Presence::Deceased) {
             for place in known.present_in(self.family) {
-                if !became.iter().any(|(_, member, ..)| *member == place.id) {
+                if became.iter().any(|(_, member, ..)| *member == place.id) {
+                    continue;
+                }
+                // Nobody lived there that day: whoever was born, moved in or was met since does.
+                if known.joined.get(&place.id).is_some_and(|since| *since > visit.made.moment()) {
+                    self.unread.push(not_applied(self.visit, self.family, Some(place.id), STATUS, CORRECTED_SINCE.into()));
+                } else {
                     became.push((place.heads, place.id, MemberStatus::Deceased, None));
                 }
             }
@@ -294,11 +304,16 @@ async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece
             if beneficiaries::find_family(tx, family).await?.status == FamilyStatus::Inactive {
                 return Ok(Edited::default());
             }
-            turned(beneficiaries::turn(tx, family, Some(*reason), None, by).await?)
+            // Somebody stays of whom the visit said otherwise: their family is served on.
+            let lives = |place: &Placed| place.status == MemberStatus::Present;
+            if *reason == InactiveReason::Deceased && beneficiaries::placed(tx, &[], &[family]).await?.iter().any(lives) {
+                return Ok(Edited { changes: Vec::new(), left: vec![PRESENCE.into()] });
+            }
+            Ok(turned(beneficiaries::turn(tx, family, Some(*reason), None, by).await?))
         }
         Piece::Found => {
             if known.ended.contains(&family) {
-                return turned(beneficiaries::turn(tx, family, None, None, by).await?);
+                return Ok(turned(beneficiaries::turn(tx, family, None, None, by).await?));
             }
             Ok(Edited::default())
         }
@@ -306,8 +321,8 @@ async fn apply(tx: &mut Tx, keys: &KeyRing, (family, by): (Uuid, &Origin), piece
 }
 
 /// What a visit says of the whole family is its presence.
-fn turned(Edited { changes, left }: Edited) -> Result<Edited> {
-    Ok(Edited { changes, left: left.into_iter().map(|_| PRESENCE.into()).collect() })
+fn turned(Edited { changes, left }: Edited) -> Edited {
+    Edited { changes, left: left.into_iter().map(|_| PRESENCE.into()).collect() }
 }
 
 /// Carries what the visits of a village found, and its confirmed proposals, into the families' records. Gives what could not be, and

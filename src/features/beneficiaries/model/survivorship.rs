@@ -59,6 +59,9 @@ pub const OFFICER: &str = "officer";
 /// A source that somebody checked at the family's door, confirmed by village, subdistrict and regency.
 pub const VERIFIED: &str = "verified";
 
+/// The name under which provenance knows whether a family is served, and what became of a member.
+pub const STATUS: &str = "status";
+
 /// Who stated something, and as of which day.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Origin {

@@ -2,13 +2,16 @@
 
 use std::collections::HashMap;
 
+use chrono::{DateTime, Utc};
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::super::model::MemberStatus;
-use super::{Family, Member, update, update_member};
+use super::super::model::survivorship::{Provenance, STATUS};
+use super::{Family, Member, TrackedMember, update, update_member};
+use crate::platform::changes::{self, Tracked};
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
 use crate::schema::{beneficiaries, members};
@@ -131,4 +134,25 @@ pub async fn placed(db: &impl Scoped, ids: &[Uuid], families: &[Uuid]) -> Result
         .await?;
     let place = |row: Member| Placed { id: row.id, family: row.beneficiary_id, heads: row.is_present_head(), status: row.place().1 };
     Ok(rows.into_iter().map(place).collect())
+}
+
+/// Since when present members of these families are known to be there, of those of whom that is later than the family's own record:
+/// they were registered in it, came from another family, or somebody stated anew that they are there.
+pub async fn joined(db: &impl Scoped, families: &[Uuid]) -> Result<HashMap<Uuid, DateTime<Utc>>> {
+    let rows: Vec<(Member, DateTime<Utc>)> = members::table
+        .inner_join(beneficiaries::table)
+        .filter(db.scope().within(beneficiaries::region_code))
+        .filter(members::beneficiary_id.eq_any(families))
+        .filter(members::status.eq(MemberStatus::Present.name()))
+        .select((Member::as_select(), beneficiaries::created_at))
+        .load(&mut db.on())
+        .await?;
+    let ids: Vec<Uuid> = rows.iter().map(|(member, _)| member.id).collect();
+    let moved = changes::last_turned(db, TrackedMember::RESOURCE, &ids, "beneficiary_id").await?;
+    let since = |(member, record): (Member, DateTime<Utc>)| {
+        let stated = Provenance::stored(&member.provenance).since(STATUS).and_then(|origin| origin.at);
+        let known = [Some(member.created_at), moved.get(&member.id).copied(), stated].into_iter().flatten().max();
+        known.filter(|at| *at > record).map(|at| (member.id, at))
+    };
+    Ok(rows.into_iter().filter_map(since).collect())
 }

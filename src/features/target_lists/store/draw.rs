@@ -82,22 +82,27 @@ pub struct Drawn {
 /// - `standing`: the families of the list in force.
 /// - `kept`: where records lead that were merged since. What was said of the merged record counts for the kept one, except that
 ///   it was not there, went away or stood there twice: that was said of the record and not of the family.
-/// - `carried`: families of the list in force, whether nothing newer is known of the village where they stood, or of the one where
-///   they live now (which may be about to visit them), and when the verdict was accepted that they are on it by.
-/// - `checked`: of each family the newest accepted verdict of the campaigns that the rules name, and of a family that would be
-///   carried over, of all: what is known about a family now beats what was decreed, whichever campaigns a list names. Where two are
-///   of one moment, that of the record itself.
+/// - `newer`: villages with a result that was accepted since the list in force was drawn, and the day by whose end the village
+///   confirmed it: whom it does not tell of is as new as its meeting, however late it was accepted or accepted again.
+/// - `older`: families of the list in force of whom a result of the rules' campaigns tells, and what it tells is older than the
+///   verdict they are on it by.
+/// - `carried`: families of the list in force, and when the verdict was accepted that they are on it by. They may stay where nothing
+///   newer is known of the village where they stood, or of the one where they live now (which may be about to visit them), or
+///   where what is known there of them is older.
+/// - `checked`: of each family the newest verdict, by its own time, among the accepted ones of the campaigns that the rules name,
+///   and of a family that would be carried over, of all: what is known about a family now beats what was decreed, whichever
+///   campaigns a list names. Of two verdicts of one moment the one accepted later, then that of the record itself.
 /// - `weighed`: both, with the family as it is on file now. It stays unless the verdict is newer than the one it is on the list by:
-///   another one accepted later, or the same one accepted again since the list in force was drawn.
+///   another result's whose own time is later, or the same result's, accepted again since the list in force was drawn.
 const DRAW: &str = "
 WITH RECURSIVE seen AS MATERIALIZED (
-    SELECT beneficiary_id, village_result_id, checked_in, accepted_at, visit_id, proposal_id, presence, eligibility,
-           $4 IS NULL OR campaign_id = ANY($4) AS named
+    SELECT beneficiary_id, village_result_id, checked_in, accepted_at, coalesce(verdict_at, accepted_at) AS verdict_at,
+           visit_id, proposal_id, presence, eligibility, $4 IS NULL OR campaign_id = ANY($4) AS named
       FROM verified_families
      WHERE result_state = 'accepted' AND left(checked_in, 5) = $2 AND ($5 AND $6 IS NOT NULL OR $4 IS NULL OR campaign_id = ANY($4))
 ), standing AS MATERIALIZED (
     SELECT beneficiary_id, region_code, eligibility, village_result_id, visit_id, proposal_id, head_name, head_nik_mask, head_nik_index,
-           kk_mask, kk_index, address
+           kk_mask, kk_index, address, verdict_at
       FROM target_list_entries WHERE target_list_id = $6 AND included
 ), leads (id, kept) AS (
     SELECT b.id, b.merged_into FROM beneficiaries b
@@ -107,30 +112,40 @@ WITH RECURSIVE seen AS MATERIALIZED (
 ), kept AS MATERIALIZED (
     SELECT l.id, l.kept FROM leads l JOIN beneficiaries b ON b.id = l.kept WHERE b.merged_into IS NULL
 ), newer AS MATERIALIZED (
-    SELECT DISTINCT region_code FROM village_results
+    SELECT region_code, max(least(accepted_at, (meeting_on + 1)::timestamp AT TIME ZONE 'UTC')) AS met FROM village_results
      WHERE state = 'accepted' AND left(region_code, 5) = $2 AND ($4 IS NULL OR campaign_id = ANY($4)) AND accepted_at > $7
+     GROUP BY region_code
+), older AS MATERIALIZED (
+    SELECT DISTINCT s.beneficiary_id
+      FROM standing s JOIN seen x ON x.beneficiary_id = s.beneficiary_id JOIN village_results v ON v.id = s.village_result_id
+     WHERE x.named AND x.presence IS NOT NULL AND x.village_result_id <> s.village_result_id
+       AND (x.verdict_at, x.accepted_at) < (s.verdict_at, v.accepted_at)
 ), carried AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family, k.id IS NULL AS was_on,
-           s.*, v.accepted_at AS since, $5 AND (n.region_code IS NULL OR h.region_code IS NULL) AS stays
-      FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id LEFT JOIN newer n ON n.region_code = s.region_code
+           s.*, v.accepted_at AS since, $5 AND (n.region_code IS NULL OR h.region_code IS NULL OR e.beneficiary_id IS NOT NULL) AS stays
+      FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id LEFT JOIN older e ON e.beneficiary_id = s.beneficiary_id
+      LEFT JOIN newer n ON n.region_code = s.region_code AND (s.verdict_at IS NULL OR n.met > s.verdict_at)
       LEFT JOIN village_results v ON v.id = s.village_result_id
-      LEFT JOIN beneficiaries b ON b.id = coalesce(k.kept, s.beneficiary_id) LEFT JOIN newer h ON h.region_code = b.region_code
+      LEFT JOIN beneficiaries b ON b.id = coalesce(k.kept, s.beneficiary_id)
+      LEFT JOIN newer h ON h.region_code = b.region_code AND (s.verdict_at IS NULL OR h.met > s.verdict_at)
      ORDER BY coalesce(k.kept, s.beneficiary_id), k.id IS NULL DESC, s.beneficiary_id
 ), checked AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family,
-           s.village_result_id, s.checked_in, s.accepted_at, s.visit_id, s.proposal_id, s.presence, s.eligibility
+           s.village_result_id, s.checked_in, s.accepted_at, s.verdict_at, s.visit_id, s.proposal_id, s.presence, s.eligibility
       FROM seen s LEFT JOIN kept k ON k.id = s.beneficiary_id LEFT JOIN carried o ON o.family = coalesce(k.kept, s.beneficiary_id)
      WHERE (s.named OR (o.stays AND s.presence IS NOT NULL)) AND (k.id IS NULL OR s.presence IS NULL OR s.presence NOT IN ('not_found', 'moved_out', 'duplicate'))
-     ORDER BY coalesce(k.kept, s.beneficiary_id), s.accepted_at DESC, k.id IS NULL DESC, s.presence IS NULL, s.village_result_id, s.beneficiary_id
+     ORDER BY coalesce(k.kept, s.beneficiary_id), s.verdict_at DESC, s.accepted_at DESC, k.id IS NULL DESC, s.presence IS NULL,
+              s.village_result_id, s.beneficiary_id
 ), considered AS (
     SELECT family AS id FROM checked UNION SELECT family FROM carried
     UNION SELECT id FROM kept WHERE id IN (SELECT beneficiary_id FROM seen WHERE named UNION ALL SELECT beneficiary_id FROM standing)
 ), weighed AS (
     SELECT b.id, b.region_code, b.address, b.kk_mask, b.kk_index, b.status, b.merged_into, left(b.region_code, 5) = $2 AS here,
-           c.village_result_id, c.checked_in, c.visit_id, c.proposal_id, c.presence, c.eligibility,
+           c.village_result_id, c.checked_in, c.verdict_at, c.visit_id, c.proposal_id, c.presence, c.eligibility,
            coalesce(o.was_on, false) OR m.beneficiary_id IS NOT NULL AS was_on,
-           coalesce(o.stays AND NOT coalesce(c.accepted_at > $7 OR (c.village_result_id <> o.village_result_id AND c.accepted_at > o.since),
-                                             false), false) AS stays,
+           coalesce(o.stays AND NOT coalesce(CASE WHEN c.village_result_id = o.village_result_id OR o.verdict_at IS NULL THEN c.accepted_at > $7
+                                                  ELSE (c.verdict_at, c.accepted_at) > (o.verdict_at, o.since) END, false), false) AS stays,
+           coalesce(o.verdict_at, m.verdict_at) AS old_verdict_at,
            coalesce(o.region_code, m.region_code) AS old_region, coalesce(o.head_name, m.head_name) AS old_name,
            coalesce(o.head_nik_mask, m.head_nik_mask) AS old_nik, coalesce(o.kk_mask, m.kk_mask) AS old_kk,
            coalesce(o.head_nik_index, m.head_nik_index) AS old_nik_index, coalesce(o.kk_index, m.kk_index) AS old_kk_index,
@@ -158,7 +173,7 @@ WITH RECURSIVE seen AS MATERIALIZED (
 ), drawn AS (
     INSERT INTO target_list_entries (target_list_id, beneficiary_id, region_code, included, change, reason, eligibility,
            village_result_id, visit_id, proposal_id, decile, head_name, head_nik_mask, kk_mask, address, people,
-           head_nik_index, kk_index)
+           head_nik_index, kk_index, verdict_at)
     SELECT $1, r.id,
            CASE WHEN here THEN r.region_code ELSE coalesce(checked_in, old_region, (SELECT s.checked_in FROM seen s WHERE s.beneficiary_id = r.id LIMIT 1)) END, on_it.yes,
            CASE WHEN on_it.yes AND was_on THEN 'unchanged' WHEN on_it.yes THEN 'added' WHEN was_on THEN 'removed' ELSE 'left_out' END,
@@ -169,7 +184,8 @@ WITH RECURSIVE seen AS MATERIALIZED (
            CASE WHEN here AND h.id IS NOT NULL THEN h.nik_mask ELSE old_nik END,
            CASE WHEN here THEN coalesce(r.kk_mask, old_kk) ELSE old_kk END, CASE WHEN here THEN r.address ELSE old_address END,
            CASE WHEN here THEN p.people ELSE 0 END, CASE WHEN here AND h.id IS NOT NULL THEN h.nik_index ELSE old_nik_index END,
-           CASE WHEN here AND r.kk_mask IS NOT NULL THEN r.kk_index ELSE old_kk_index END
+           CASE WHEN here AND r.kk_mask IS NOT NULL THEN r.kk_index ELSE old_kk_index END,
+           CASE WHEN stays THEN old_verdict_at ELSE r.verdict_at END
       FROM reasoned r
      CROSS JOIN LATERAL (SELECT reason IN ('verified', 'proposal', 'carried_over') AS yes) on_it
      CROSS JOIN LATERAL (SELECT count(*) AS people FROM members WHERE beneficiary_id = r.id AND status = 'present') p

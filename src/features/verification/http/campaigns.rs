@@ -12,7 +12,7 @@ use validator::Validate;
 use super::super::jobs::{KIND, UNIT};
 use super::super::model::CampaignState;
 use super::super::store::campaigns::{self, Campaign, Days};
-use super::super::store::criteria;
+use super::super::store::{criteria, visits};
 use crate::features::agencies;
 use crate::mount;
 use crate::platform::access::Access;
@@ -351,8 +351,9 @@ async fn begin(mut tx: Tx, action: &'static str, old: Campaign, mut new: Campaig
 
 /// Close a campaign
 ///
-/// No more visits or proposals, and nothing goes back to a village; what was accepted stays. Refused with `step_not_allowed` while
-/// results are on their way: accept them or send them back first.
+/// No more visits or proposals, and nothing goes back to a village; what was accepted stays. Corrected numbers in visits that were
+/// never carried over are let go; their masks stay. Refused with `step_not_allowed` while results are on their way: accept them or
+/// send them back first.
 #[utoipa::path(post, path = "/verification-campaigns/{id}/close")]
 async fn close(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, read: IfGiven) -> Result<Found<CampaignOut>> {
     let mut tx = access.write().await?;
@@ -366,8 +367,9 @@ async fn close(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, read: IfGiv
     }
     let new = Campaign { state: state.name().into(), closed_at: Some(Utc::now()), ..old.clone() };
     let new = campaigns::update(&mut tx, &new).await?;
+    let let_go = visits::let_go(&mut tx, id).await?;
     let out = told(&tx, new.clone()).await?;
-    tx.commit([Change::turned("closed", &old, &new)]).await?;
+    tx.commit([Change::turned("closed", &old, &new).with("corrections_let_go", json!(let_go))]).await?;
     Ok(Found(out))
 }
 

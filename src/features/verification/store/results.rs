@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, TimeDelta, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{BigInt, Bool};
@@ -346,6 +346,26 @@ pub async fn stale_verdicts(tx: &Tx, id: Uuid) -> Result<i64> {
         .await?)
 }
 
+/// When a visit was made.
+#[derive(Debug, Clone, Copy, Queryable, Selectable)]
+#[diesel(table_name = visits, check_for_backend(Pg))]
+pub struct Made {
+    /// By the phone's clock.
+    visited_at: DateTime<Utc>,
+    /// How far that clock was ahead.
+    clock_skew_seconds: i32,
+    /// When it reached us.
+    created_at: DateTime<Utc>,
+}
+
+impl Made {
+    /// By the phone's clock, put right by how far it was ahead when it sent the visit, and never after it arrived; the same is
+    /// `verified_families.verdict_at`.
+    pub fn moment(&self) -> DateTime<Utc> {
+        (self.visited_at - TimeDelta::seconds(self.clock_skew_seconds.into())).min(self.created_at)
+    }
+}
+
 /// A visit that stands, with what it brings for the family's record.
 #[derive(Debug, Clone, Queryable, Selectable)]
 #[diesel(table_name = visits, check_for_backend(Pg))]
@@ -358,12 +378,9 @@ pub struct CarriedVisit {
     pub region_code: String,
     /// What became of the family.
     pub presence: String,
-    /// When, by the phone's clock.
-    pub visited_at: DateTime<Utc>,
-    /// How far that clock was ahead.
-    pub clock_skew_seconds: i32,
-    /// When it reached us.
-    pub created_at: DateTime<Utc>,
+    /// When.
+    #[diesel(embed)]
+    pub made: Made,
     /// Housing, means and aid as found.
     pub attributes: Value,
     /// What became of members.
@@ -412,10 +429,10 @@ pub async fn ended(tx: &Tx, families: &[Uuid]) -> Result<HashSet<Uuid>> {
     Ok(rows.into_iter().collect())
 }
 
-/// Visits of other results, wherever their village is, that stand, were carried over, and told what became of one of these families.
-pub async fn carried_elsewhere(tx: &Tx, id: Uuid, families: &[Uuid]) -> Result<Vec<CarriedVisit>> {
+/// When visits of other results, wherever their village is, that stand and were carried over, told what became of these families.
+pub async fn carried_elsewhere(tx: &Tx, id: Uuid, families: &[Uuid]) -> Result<Vec<(Uuid, Made)>> {
     Ok(visits::table
-        .select(CarriedVisit::as_select())
+        .select((visits::beneficiary_id, Made::as_select()))
         .filter(visits::beneficiary_id.eq_any(families))
         .filter(visits::village_result_id.ne(id))
         .filter(visits::presence.eq_any(["found", "moved_within", "moved_out", "deceased"]))

@@ -32,84 +32,33 @@ pub async fn reseal_entry(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8], di
         .await?)
 }
 
-/// Visits' corrections in id order.
-pub async fn corrections(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<Sealed>> {
-    Ok(visits::table
-        .select((visits::id, visits::corrections_sealed))
-        .filter(db.scope().within(visits::region_code))
-        .filter(visits::corrections_sealed.is_not_null())
-        .filter(visits::id.gt(after))
-        .order(visits::id)
-        .limit(limit)
-        .load(&mut db.on())
-        .await?)
+/// What brings one sealed column under the current key: a page of it in id order, and what stores one value.
+macro_rules! sealed {
+    ($page:ident, $reseal:ident, $table:ident . $column:ident, $what:literal) => {
+        #[doc = concat!($what, ", in id order.")]
+        pub async fn $page(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<Sealed>> {
+            Ok($table::table
+                .select(($table::id, $table::$column.nullable()))
+                .filter(db.scope().within($table::region_code))
+                .filter($table::$column.is_not_null())
+                .filter($table::id.gt(after))
+                .order($table::id)
+                .limit(limit)
+                .load(&mut db.on())
+                .await?)
+        }
+
+        #[doc = concat!($what, ": stores one under the current key.")]
+        pub async fn $reseal(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8]) -> Result<usize> {
+            Ok(diesel::update($table::table.filter($table::id.eq(id)).filter($table::$column.eq(old)))
+                .set($table::$column.eq(new))
+                .execute(&mut db.on())
+                .await?)
+        }
+    };
 }
 
-/// Stores corrections under the current key.
-pub async fn reseal_corrections(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8]) -> Result<usize> {
-    Ok(diesel::update(visits::table.filter(visits::id.eq(id)).filter(visits::corrections_sealed.eq(old)))
-        .set(visits::corrections_sealed.eq(new))
-        .execute(&mut db.on())
-        .await?)
-}
-
-/// Objectors in id order.
-pub async fn objectors(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<Sealed>> {
-    Ok(objections::table
-        .select((objections::id, objections::objector_sealed))
-        .filter(db.scope().within(objections::region_code))
-        .filter(objections::objector_sealed.is_not_null())
-        .filter(objections::id.gt(after))
-        .order(objections::id)
-        .limit(limit)
-        .load(&mut db.on())
-        .await?)
-}
-
-/// Stores an objector under the current key.
-pub async fn reseal_objector(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8]) -> Result<usize> {
-    Ok(diesel::update(objections::table.filter(objections::id.eq(id)).filter(objections::objector_sealed.eq(old)))
-        .set(objections::objector_sealed.eq(new))
-        .execute(&mut db.on())
-        .await?)
-}
-
-/// Visits' digests in id order.
-pub async fn visits(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<Sealed>> {
-    Ok(visits::table
-        .select((visits::id, visits::digest.nullable()))
-        .filter(db.scope().within(visits::region_code))
-        .filter(visits::id.gt(after))
-        .order(visits::id)
-        .limit(limit)
-        .load(&mut db.on())
-        .await?)
-}
-
-/// Stores a visit's digest under the current key.
-pub async fn reseal_visit(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8]) -> Result<usize> {
-    Ok(diesel::update(visits::table.filter(visits::id.eq(id)).filter(visits::digest.eq(old)))
-        .set(visits::digest.eq(new))
-        .execute(&mut db.on())
-        .await?)
-}
-
-/// Proposals' digests in id order.
-pub async fn proposals(db: &impl Scoped, after: Uuid, limit: i64) -> Result<Vec<Sealed>> {
-    Ok(proposals::table
-        .select((proposals::id, proposals::digest.nullable()))
-        .filter(db.scope().within(proposals::region_code))
-        .filter(proposals::id.gt(after))
-        .order(proposals::id)
-        .limit(limit)
-        .load(&mut db.on())
-        .await?)
-}
-
-/// Stores a proposal's digest under the current key.
-pub async fn reseal_proposal(db: &impl Scoped, id: Uuid, old: &[u8], new: &[u8]) -> Result<usize> {
-    Ok(diesel::update(proposals::table.filter(proposals::id.eq(id)).filter(proposals::digest.eq(old)))
-        .set(proposals::digest.eq(new))
-        .execute(&mut db.on())
-        .await?)
-}
+sealed!(corrections, reseal_corrections, visits.corrections_sealed, "Visits' corrections");
+sealed!(objectors, reseal_objector, objections.objector_sealed, "Objectors");
+sealed!(visits, reseal_visit, visits.digest, "Visits' digests");
+sealed!(proposals, reseal_proposal, proposals.digest, "Proposals' digests");

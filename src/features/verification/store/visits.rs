@@ -245,6 +245,18 @@ pub async fn insert(tx: &mut Tx, rows: &[Visit]) -> Result<()> {
     Ok(())
 }
 
+/// Lets go of the whole numbers in visits that no acceptance of their campaign carried: it is over, and none will. While it runs a
+/// family that was given to another village may come back, and its visits with it. The caller holds all its results.
+pub async fn let_go(tx: &mut Tx, campaign: Uuid) -> Result<usize> {
+    Ok(diesel::update(visits::table)
+        .filter(visits::campaign_id.eq(campaign))
+        .filter(visits::carried_at.is_null())
+        .filter(visits::corrections_sealed.is_not_null())
+        .set(visits::corrections_sealed.eq(None::<Vec<u8>>))
+        .execute(&mut tx.on())
+        .await?)
+}
+
 /// Sets visits of a locked result into another state.
 pub async fn turn(tx: &mut Tx, ids: &[Uuid], state: VisitState) -> Result<()> {
     let turned = diesel::update(visits::table.filter(visits::id.eq_any(ids)))

@@ -1,0 +1,1 @@
+ALTER TABLE target_list_entries DROP COLUMN verdict_at;

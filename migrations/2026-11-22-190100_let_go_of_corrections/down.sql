@@ -1,0 +1,2 @@
+-- What was let go is not brought back.
+SELECT;
