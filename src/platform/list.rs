@@ -157,9 +157,12 @@ fn split<F: DeserializeOwned + IntoParams + 'static>(request: &HttpRequest) -> R
     Ok(List { filter: parse_query(&rest)?, limit: limit.unwrap_or(DEFAULT_LIMIT), after, list: list_tag(request.path()) })
 }
 
+/// Parameters and how long their texts may be.
+type Lengths = Rc<[(String, usize)]>;
+
 thread_local! {
-    /// The documented lengths of the texts of each filter.
-    static LENGTHS: RefCell<HashMap<TypeId, Rc<[(String, usize)]>>> = RefCell::default();
+    /// The documented lengths of each filter.
+    static LENGTHS: RefCell<HashMap<TypeId, Lengths>> = RefCell::default();
 }
 
 /// Refuses a text that is longer than the document says: the document is the rule, so that the two cannot differ.
@@ -177,7 +180,7 @@ fn demand_lengths<F: IntoParams + 'static>(pairs: &[(String, String)]) -> Result
     Ok(())
 }
 
-fn documented_lengths<F: IntoParams>() -> Rc<[(String, usize)]> {
+fn documented_lengths<F: IntoParams>() -> Lengths {
     let parameters = F::into_params(|| Some(ParameterIn::Query)).into_iter().filter_map(|parameter| serde_json::to_value(parameter).ok());
     let lengths = parameters.filter_map(|parameter| {
         let longest = usize::try_from(parameter.pointer("/schema/maxLength")?.as_u64()?).ok()?;
