@@ -7,7 +7,7 @@ use std::time::Duration;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::{App, HttpResponse, HttpServer, web};
+use actix_web::{App, HttpResponse, HttpServer, guard, web};
 use anyhow::Context;
 use tokio::sync::watch;
 use utoipa_swagger_ui::{Config as DocsConfig, SwaggerUi};
@@ -108,23 +108,22 @@ pub fn build(
         .app_data(web::Data::new(services.metrics.clone()))
         .app_data(web::PayloadConfig::new(BODY_LIMIT))
         .configure(|service| api.mount(service))
-        .route(
-            "/openapi.json",
-            web::get().to(move || {
-                let document = document.clone();
-                async move { HttpResponse::Ok().content_type("application/json").body(document.to_string()) }
-            }),
-        )
+        .service(web::resource("/openapi.json").route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(move || {
+            let document = document.clone();
+            async move { HttpResponse::Ok().content_type("application/json").body(document.to_string()) }
+        })))
         .route("/docs", web::get().to(|| async { HttpResponse::SeeOther().insert_header(("location", "/docs/")).finish() }))
-        .service(
-            SwaggerUi::new("/docs/{_:.*}").config(DocsConfig::from("/openapi.json").try_it_out_enabled(true).persist_authorization(false)),
-        )
+        .service(SwaggerUi::new("/docs/{_:.*}").config(
+            // Left to its default, the page asks a validator on the Internet about this service's document.
+            DocsConfig::from("/openapi.json").validator_url("none").try_it_out_enabled(true).persist_authorization(false),
+        ))
         .default_service(web::to(|| async { Err::<HttpResponse, Error>(Code::NotFound.into()) }))
         // The last one wrapped is the first to see a request.
         .wrap(from_fn(idempotency::middleware))
         .wrap(from_fn(session::middleware))
-        .wrap(from_fn(telemetry::middleware))
+        // What it refuses (no coding is left to send) is a problem document too.
         .wrap(Compress::default())
+        .wrap(from_fn(telemetry::middleware))
         .wrap(tracing_actix_web::TracingLogger::default())
 }
 

@@ -31,7 +31,8 @@ fn etag(version: i32) -> String {
 /// Whether the reader says to have what this tag stands for.
 fn has(request: &HttpRequest, tag: &str) -> bool {
     let known = request.headers().get(IF_NONE_MATCH).and_then(|value| value.to_str().ok());
-    request.method().is_safe() && known.is_some_and(|known| known.split(',').any(|one| one.trim().trim_start_matches("W/") == tag))
+    request.method().is_safe()
+        && known.is_some_and(|known| known.split(',').map(str::trim).any(|one| one == "*" || one.trim_start_matches("W/") == tag))
 }
 
 fn json_of<T: Serialize>(status: StatusCode, body: &T) -> HttpResponse {

@@ -16,6 +16,7 @@ use utoipa::{PartialSchema, ToSchema};
 
 use super::access::{Access, Anyone};
 use super::error::{Error, Problem};
+use super::list::NoQuery;
 use super::policy::Grant;
 
 /// Where the versioned API begins.
@@ -216,6 +217,21 @@ impl<T: Answer> Answer for Result<T, Error> {
     }
 }
 
+/// A handler that no query string belongs to.
+#[derive(Clone)]
+struct Unasked<F>(F);
+
+impl<F: Handler<A>, A> Handler<(A, NoQuery)> for Unasked<F> {
+    type Output = F::Output;
+    type Future = F::Future;
+
+    fn call(&self, (parameters, _): (A, NoQuery)) -> Self::Future {
+        self.0.call(parameters)
+    }
+}
+
+const INVALID: &str = "What was sent is not valid; `errors` names the fields.";
+
 type MakeRoute = Arc<dyn Fn() -> Route + Send + Sync>;
 
 /// One mounted operation.
@@ -291,28 +307,37 @@ impl Api {
         if to.writes {
             to.refusal(404, "There is no such thing, or it (or a region or record that the body names) lies outside your regions.");
             to.refusal(409, "The state of things does not allow it, or the Idempotency-Key is in use.");
-            to.refusal(422, "What was sent is not valid; `errors` names the fields.");
+            to.refusal(422, INVALID);
         }
         // A reading that depends on a state says so in its prose.
         let says = to.operation.get("description").and_then(Value::as_str).is_some_and(|text| text.contains("409 `"));
         if !to.writes && says {
             to.refusal(409, "It cannot be read in the state it is in; the description names the code.");
         }
-        if method == Method::POST {
+        // Keys belong to actors: an answer kept for nobody would be anybody's.
+        if method == Method::POST && to.grant.is_some() {
             to.parameter(json!({"name": "Idempotency-Key", "in": "header", "required": false, "schema": {"type": "string", "minLength": 1, "maxLength": 200, "pattern": "^[!-~]+$"},
                 "description": "Repeat a request safely: the same key and body get the first answer again."}));
         }
         to.refusal(429, "Too many requests; see Retry-After.");
         to.refusal(503, "The database is away; see Retry-After.");
+        // Probes and OAuth clients, which call what stands at the root, add parameters of their own.
+        let parameters = to.operation.get("parameters").and_then(Value::as_array);
+        let asks = parameters.is_some_and(|list| list.iter().any(|parameter| parameter.get("in") == Some(&json!("query"))));
+        let unasked = self.base == BASE && !asks;
+        if unasked {
+            to.refusal(422, if to.writes { INVALID } else { "A query parameter was sent; this operation takes none." });
+        }
         let (document, grant) = (Value::Object(to.operation), to.grant);
         let on = method.clone();
         let route: MakeRoute = Arc::new(move || {
-            let handler = handler.clone();
-            match on {
+            let route = match on {
                 // HEAD is GET without its body (RFC 9110 §9.3.2).
-                Method::GET => Route::new().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler),
-                ref other => Route::new().guard(guard::Method(other.clone())).to(handler),
-            }
+                Method::GET => Route::new().guard(guard::Any(guard::Get()).or(guard::Head())),
+                ref other => Route::new().guard(guard::Method(other.clone())),
+            };
+            let handler = handler.clone();
+            if unasked { route.to(Unasked(handler)) } else { route.to(handler) }
         });
         self.operations.push(Operation { method, path, document, grant, route });
     }

@@ -103,6 +103,7 @@ codes! {
     NotFound            "not_found"             404 "Not found"                  "There is no such thing, or it lies outside your regions.";
     RegionNotFound      "region_not_found"      404 "Region not found"           "There is no such region, or it lies outside your regions.";
     MethodNotAllowed    "method_not_allowed"    405 "Method not allowed"         "This address does not serve that method; see the Allow header.";
+    NotAcceptable       "not_acceptable"        406 "Not acceptable"             "No content coding that Accept-Encoding allows can be sent; allow identity or gzip.";
     VersionStale        "version_stale"         412 "Somebody changed it first"  "The record has changed since you read it. Fetch it again, compare, and send your change with the new ETag.";
     VersionRequired     "version_required"      428 "If-Match is missing"        "Send the ETag that you read as If-Match, so that nobody's change is overwritten unseen.";
     BodyTooLarge        "body_too_large"        413 "Too large"                  "The body is larger than this operation accepts.";
@@ -331,7 +332,12 @@ pub fn answer(error: &Error, request_id: Option<String>, retry_after: Option<u64
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
     if code.status() == 401 {
         // RFC 6749 section 5.2: the scheme that the client could have used.
-        let scheme = if code == Code::InvalidClient { "Basic realm=\"entas\"" } else { "Bearer realm=\"entas\"" };
+        let scheme = match code {
+            Code::InvalidClient => "Basic realm=\"entas\"",
+            // RFC 6750 section 3.1: a library refreshes its token on this word.
+            Code::TokenInvalid => "Bearer realm=\"entas\", error=\"invalid_token\"",
+            _ => "Bearer realm=\"entas\"",
+        };
         headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static(scheme));
     }
     if code.is_oauth() {

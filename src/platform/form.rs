@@ -12,6 +12,7 @@ use utoipa::ToSchema;
 use super::api::{Description, Parameter};
 use super::error::{Code, Error, Result};
 use super::list::{parse_query, percent_decoded};
+use super::valid::packed_otherwise;
 
 const KIND: &str = "application/x-www-form-urlencoded";
 
@@ -24,7 +25,7 @@ impl<T: DeserializeOwned + 'static> FromRequest for Form<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let kind = request.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-        let known = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(KIND);
+        let known = kind.split(';').next().unwrap_or_default().trim().eq_ignore_ascii_case(KIND) && !packed_otherwise(request);
         let bytes = Bytes::from_request(request, payload);
         Box::pin(async move {
             if !known {

@@ -40,7 +40,7 @@ use crate::schema::idempotency_keys as keys;
 const ANSWER_LIMIT: usize = 1 << 20;
 /// A claim older than this whose work did not commit belongs to a process that died.
 const TAKEOVER: &str = "60 seconds";
-const HEADERS: [&str; 3] = ["content-type", "etag", "location"];
+const HEADERS: [&str; 5] = ["content-type", "etag", "location", "cache-control", "content-disposition"];
 const PURPOSE: &str = "idempotency_keys.answer";
 /// How much of a body that its handler did not read is read after it, and for how long, to know the request again.
 const REST_LIMIT: usize = 1 << 20;

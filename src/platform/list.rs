@@ -2,7 +2,11 @@
 //!
 //! An unknown key is refused: ignoring `?stauts=closed` would hand out everything.
 
+use std::any::TypeId;
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::future::{Ready, ready};
+use std::rc::Rc;
 
 use actix_web::dev::Payload;
 use actix_web::{FromRequest, HttpRequest};
@@ -11,6 +15,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use utoipa::IntoParams;
 use utoipa::openapi::path::ParameterIn;
 
@@ -22,6 +27,8 @@ use super::valid::{harmless, reason};
 
 const DEFAULT_LIMIT: i64 = 50;
 const MAX_LIMIT: i64 = 200;
+/// The longest cursor taken: many times the longest one given.
+const LONGEST_CURSOR: usize = 2000;
 
 /// What a list was asked for: a page size, a cursor and filters.
 #[derive(Debug)]
@@ -30,6 +37,7 @@ pub struct List<F> {
     pub filter: F,
     limit: i64,
     after: Option<String>,
+    list: u32,
 }
 
 impl<F> List<F> {
@@ -40,9 +48,16 @@ impl<F> List<F> {
 
     /// The key of the last row of the page before.
     pub fn after<K: DeserializeOwned>(&self) -> Result<Option<K>> {
-        let Some(text) = &self.after else { return Ok(None) };
-        let key = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice(&bytes).ok());
+        let Some(text) = self.after.as_ref() else { return Ok(None) };
+        let place = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice::<(u32, Value)>(&bytes).ok());
+        let ours = place.filter(|(list, key)| *list == self.list && !holds_nul(key));
+        let key = ours.and_then(|(_, key)| serde_json::from_value(key).ok());
         key.map(Some).ok_or_else(|| Error::field("after", "cursor", "Send the cursor from `next` of the page before, unchanged."))
+    }
+
+    /// A place in this list as clients send it back.
+    pub fn cursor<K: Serialize>(&self, key: &K) -> Option<String> {
+        cursor(self.list, key)
     }
 
     /// The page: the rows as they go out, and a cursor made of the last one's key.
@@ -50,7 +65,7 @@ impl<F> List<F> {
         let limit = usize::try_from(self.limit).unwrap_or(usize::MAX);
         let more = rows.len() > limit;
         rows.truncate(limit);
-        let next = rows.last().filter(|_| more).and_then(|row| cursor(&key(row)));
+        let next = rows.last().filter(|_| more).and_then(|row| self.cursor(&key(row)));
         Page { items: rows.into_iter().map(out).collect(), next }
     }
 
@@ -67,14 +82,29 @@ impl<F> List<F> {
         let more = rows.len() > limit;
         rows.truncate(limit);
         let key = rows.last().filter(|_| more).map_or(end, key);
-        let next = cursor(&key).ok_or_else(|| anyhow::anyhow!("a cursor cannot be written"))?;
+        let next = self.cursor(&key).ok_or_else(|| anyhow::anyhow!("a cursor cannot be written"))?;
         Ok(Following { items: rows.into_iter().map(out).collect(), next, more })
     }
 }
 
-/// A place in a list as clients send it back.
-pub fn cursor<K: Serialize>(key: &K) -> Option<String> {
-    serde_json::to_vec(key).ok().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+/// No text of ours holds it and PostgreSQL takes none that does.
+fn holds_nul(key: &Value) -> bool {
+    match key {
+        Value::String(text) => text.contains('\0'),
+        Value::Array(parts) => parts.iter().any(holds_nul),
+        _ => false,
+    }
+}
+
+/// A place in a list as clients send it back; it begins with [`list_tag`].
+pub fn cursor<K: Serialize>(list: u32, key: &K) -> Option<String> {
+    serde_json::to_vec(&(list, key)).ok().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// What tells one list from another, by its whole path: a cursor from elsewhere would open a page of no meaning.
+pub fn list_tag(path: &str) -> u32 {
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(path.as_bytes()));
+    u32::from_be_bytes([a, b, c, d])
 }
 
 /// A query string in which every key is known.
@@ -94,7 +124,7 @@ pub fn parse_query<F: DeserializeOwned>(pairs: &[(String, String)]) -> Result<F>
     })
 }
 
-impl<F: DeserializeOwned + 'static> FromRequest for List<F> {
+impl<F: DeserializeOwned + IntoParams + 'static> FromRequest for List<F> {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 
@@ -103,25 +133,60 @@ impl<F: DeserializeOwned + 'static> FromRequest for List<F> {
     }
 }
 
-fn split<F: DeserializeOwned>(request: &HttpRequest) -> Result<List<F>> {
+fn split<F: DeserializeOwned + IntoParams + 'static>(request: &HttpRequest) -> Result<List<F>> {
     let mut pairs = pairs(request)?;
-    let mut limit = DEFAULT_LIMIT;
-    let mut after = None;
+    let (mut limit, mut after) = (None, None);
     let mut rest = Vec::new();
     for (name, value) in pairs.drain(..) {
         match name.as_str() {
-            "limit" => {
-                limit = value
-                    .parse()
-                    .ok()
-                    .filter(|limit| (1..=MAX_LIMIT).contains(limit))
-                    .ok_or_else(|| Error::field("limit", "range", "The page size is 1 to 200."))?;
+            "limit" if limit.is_none() => {
+                let asked = value.parse().ok().filter(|limit| (1..=MAX_LIMIT).contains(limit));
+                limit = Some(asked.ok_or_else(|| Error::field("limit", "range", "The page size is 1 to 200."))?);
             }
-            "after" if after.is_none() => after = Some(value),
+            "after" if after.is_none() => {
+                if value.len() > LONGEST_CURSOR {
+                    return Err(Error::field("after", "cursor", "Send the cursor from `next` of the page before, unchanged."));
+                }
+                after = Some(value);
+            }
+            "limit" | "after" => return Err(Error::field(name, "duplicate", "The parameter is given twice.")),
             _ => rest.push((name, value)),
         }
     }
-    Ok(List { filter: parse_query(&rest)?, limit, after })
+    demand_lengths::<F>(&rest)?;
+    Ok(List { filter: parse_query(&rest)?, limit: limit.unwrap_or(DEFAULT_LIMIT), after, list: list_tag(request.path()) })
+}
+
+/// Parameters and how long their texts may be.
+type Lengths = Rc<[(String, usize)]>;
+
+thread_local! {
+    /// The documented lengths of each filter.
+    static LENGTHS: RefCell<HashMap<TypeId, Lengths>> = RefCell::default();
+}
+
+/// Refuses a text that is longer than the document says: the document is the rule, so that the two cannot differ.
+fn demand_lengths<F: IntoParams + 'static>(pairs: &[(String, String)]) -> Result<()> {
+    if pairs.is_empty() {
+        return Ok(());
+    }
+    let lengths = LENGTHS.with_borrow_mut(|known| known.entry(TypeId::of::<F>()).or_insert_with(documented_lengths::<F>).clone());
+    for (name, value) in pairs {
+        let longest = lengths.iter().find(|(limited, _)| limited == name).map(|(_, longest)| *longest);
+        if let Some(longest) = longest.filter(|longest| value.chars().count() > *longest) {
+            return Err(Error::field(name.as_str(), "length", format!("The value breaks its limits: max {longest}.")));
+        }
+    }
+    Ok(())
+}
+
+fn documented_lengths<F: IntoParams>() -> Lengths {
+    let parameters = F::into_params(|| Some(ParameterIn::Query)).into_iter().filter_map(|parameter| serde_json::to_value(parameter).ok());
+    let lengths = parameters.filter_map(|parameter| {
+        let longest = usize::try_from(parameter.pointer("/schema/maxLength")?.as_u64()?).ok()?;
+        Some((parameter.get("name")?.as_str()?.to_owned(), longest))
+    });
+    lengths.collect()
 }
 
 fn pairs(request: &HttpRequest) -> Result<Vec<(String, String)>> {
@@ -171,12 +236,28 @@ fn describe_query<F: IntoParams>(to: &mut Description<'_>) {
 #[derive(Debug)]
 pub struct Query<F>(pub F);
 
-impl<F: DeserializeOwned + 'static> FromRequest for Query<F> {
+impl<F: DeserializeOwned + IntoParams + 'static> FromRequest for Query<F> {
     type Error = Error;
     type Future = Ready<Result<Self>>;
 
     fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
-        ready(pairs(request).and_then(|pairs| parse_query(&pairs)).map(Query))
+        ready(pairs(request).and_then(|pairs| demand_lengths::<F>(&pairs).and_then(|()| parse_query(&pairs))).map(Query))
+    }
+}
+
+/// That there is no query string, where an operation takes none.
+#[derive(Debug)]
+pub struct NoQuery;
+
+impl FromRequest for NoQuery {
+    type Error = Error;
+    type Future = Ready<Result<Self>>;
+
+    fn from_request(request: &HttpRequest, _: &mut Payload) -> Self::Future {
+        ready(pairs(request).and_then(|pairs| match pairs.first() {
+            Some((name, _)) => Err(Error::field(harmless(name), "unknown_field", "This operation takes no query parameters.")),
+            None => Ok(NoQuery),
+        }))
     }
 }
 

@@ -6,6 +6,7 @@ use std::time::Instant;
 use actix_web::HttpMessage;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
+use actix_web::http::Method;
 use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
 use actix_web::middleware::Next;
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
@@ -26,8 +27,9 @@ pub enum LogFormat {
 pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     let mut filter = tracing_subscriber::EnvFilter::try_new(filter)?;
     // Whatever an operator asks for: at debug level these print statements with their parameters and cells of files,
-    // which are names and birth dates.
-    for quiet in ["tokio_postgres=info", "calamine=off"] {
+    // which are names and birth dates; the request span prints the whole address, where a number stands that somebody put there
+    // by mistake.
+    for quiet in ["tokio_postgres=info", "calamine=off", "tracing_actix_web=warn"] {
         filter = filter.add_directive(quiet.parse()?);
     }
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
@@ -88,6 +90,9 @@ impl Metrics {
     }
 }
 
+/// The methods that are counted by name.
+const KNOWN: [Method; 7] = [Method::GET, Method::HEAD, Method::POST, Method::PATCH, Method::PUT, Method::DELETE, Method::OPTIONS];
+
 /// The request's id, given by the tracing middleware; made here where that is not mounted.
 pub fn request_id(request: &ServiceRequest) -> Uuid {
     request.extensions().get::<tracing_actix_web::RequestId>().map_or_else(super::ids::new_id, |id| **id)
@@ -112,6 +117,8 @@ pub async fn middleware(
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
     }
+    // Whoever invents methods must not make us remember them.
+    let method = KNOWN.iter().find(|known| **known == method).map_or("OTHER", Method::as_str);
     let operation = format!("{} {}", method, response.request().match_pattern().unwrap_or_else(|| "unknown".into()));
     if let Some(metrics) = metrics {
         metrics.requests.with_label_values(&[operation.as_str(), response.status().as_str()]).inc();
@@ -136,6 +143,7 @@ fn as_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<B
                 401 => Code::Unauthenticated,
                 404 => Code::NotFound,
                 405 => Code::MethodNotAllowed,
+                406 => Code::NotAcceptable,
                 413 => Code::BodyTooLarge,
                 415 => Code::MediaType,
                 400..=499 => Code::Invalid,

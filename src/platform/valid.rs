@@ -2,7 +2,7 @@
 
 use actix_web::dev::{Decompress, Payload};
 use actix_web::http::Version;
-use actix_web::http::header::{CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
+use actix_web::http::header::{CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_TYPE, TRANSFER_ENCODING};
 use actix_web::web::Bytes;
 use actix_web::{FromRequest, HttpRequest};
 use futures_util::StreamExt;
@@ -85,9 +85,10 @@ impl<T: DeserializeOwned + Validate + 'static> FromRequest for Large<T> {
 
     fn from_request(request: &HttpRequest, payload: &mut Payload) -> Self::Future {
         let kind = kind_of(request);
+        let packed = packed_otherwise(request);
         let mut body = Decompress::from_headers(payload.take(), request.headers());
         Box::pin(async move {
-            if kind != "application/json" {
+            if kind != "application/json" || packed {
                 return Err(Code::MediaType.into());
             }
             let mut bytes = Vec::new();
@@ -116,6 +117,12 @@ fn kind_of(request: &HttpRequest) -> String {
     kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase()
 }
 
+/// Whether the body is packed in a way that nobody here unpacks; read as it is, it would be taken for broken JSON.
+pub(super) fn packed_otherwise(request: &HttpRequest) -> bool {
+    let known = |coding: &str| ["", "identity", "gzip", "deflate"].iter().any(|known| coding.eq_ignore_ascii_case(known));
+    request.headers().get_all(CONTENT_ENCODING).any(|coding| !coding.to_str().is_ok_and(|coding| known(coding.trim())))
+}
+
 fn cut() -> Error {
     Error::field("", "body", "The body ended too early or cannot be read.")
 }
@@ -142,10 +149,10 @@ pub(super) fn read_json<T: DeserializeOwned + Validate + 'static>(
     payload: &mut Payload,
     kinds: &'static [&'static str],
 ) -> impl Future<Output = Result<T>> + use<T> {
-    let kind = kind_of(request);
+    let (kind, packed) = (kind_of(request), packed_otherwise(request));
     let bytes = Bytes::from_request(request, payload);
     async move {
-        if !kinds.contains(&kind.as_str()) {
+        if !kinds.contains(&kind.as_str()) || packed {
             return Err(Code::MediaType.into());
         }
         let bytes = bytes.await.map_err(|cause| match cause.error_response().status().as_u16() {

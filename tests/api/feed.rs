@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use entas::platform::ids::RegionCode;
-use entas::platform::list::cursor;
+use entas::platform::list::{cursor, list_tag};
 use entas::platform::policy::Role;
 use entas::platform::reads::Seen;
 use serde_json::{Value, json};
@@ -15,10 +15,13 @@ use crate::case;
 use crate::support::db::look;
 use crate::support::{Call, Case, Client, Place, World};
 
+/// The feed, as its cursors name it.
+const CHANGES: &str = "/api/v1/changes";
+
 /// The place up to which the feed stands now, so that a sweep's page shows what came after.
 async fn here(world: &World) -> String {
     let row = world.sql().await.query_one("SELECT coalesce(max(xid), 0) FROM changes", &[]).await.unwrap();
-    cursor(&(row.get::<_, i64>(0), i64::MAX)).unwrap()
+    cursor(list_tag(CHANGES), &(row.get::<_, i64>(0), i64::MAX)).unwrap()
 }
 
 pub fn cases() -> Vec<Case> {
@@ -251,7 +254,7 @@ async fn the_feed_goes_on_after_a_restore_into_another_server() {
     )
     .await
     .unwrap();
-    follower.next = cursor(&(5_000_000_300i64, 7i64)).unwrap(); // had read on after the dump was made
+    follower.next = cursor(list_tag(CHANGES), &(5_000_000_300i64, 7i64)).unwrap(); // had read on after the dump was made
     for _ in 0..2 {
         world.services.db.migrate().await.unwrap();
     }

@@ -32,6 +32,7 @@ mod meanwhile;
 mod monitoring;
 mod progress;
 mod objections;
+mod promises;
 mod proposals;
 mod releases;
 mod results;

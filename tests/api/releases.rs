@@ -105,6 +105,13 @@ pub fn cases() -> Vec<Case> {
             let release = deliver(world, &world.role_in(place, Role::Coordinator), &dataset, &KEEP, &list(&rows)).await;
             Call::send(format!("/releases/{}/rejected-rows", id(&release)), json!({"purpose": "Perbaikan bersama desa"}))
         }),
+        case!("releases_records", |world, place| {
+            let (release, _) = pair(world, place).await;
+            let sql = "SELECT id::text FROM statements WHERE release_id = $1";
+            let uuid: Uuid = release.parse().unwrap();
+            let statement: String = world.sql().await.query_one(sql, &[&uuid]).await.unwrap().get(0);
+            Call::list(format!("/releases/{release}/records"), [statement])
+        }),
         case!("releases_diff", |world, place| {
             let (release, against) = pair(world, place).await;
             Call::get(format!("/releases/{release}/diff?against={against}"))
@@ -122,6 +129,43 @@ pub fn cases() -> Vec<Case> {
             Call::list(format!("/releases/{release}/diff/families?against={against}"), [statement])
         }),
     ]
+}
+
+#[actix_web::test]
+async fn a_release_is_read_as_it_was_delivered() {
+    let world = World::new().await;
+    let (dataset, _) = dataset(&world, Place::Home).await;
+    let coordinator = world.role(Role::Coordinator);
+    let mut families: Vec<Family> = (0..25).map(|n| family(n, world.home.village)).collect();
+    families.extend((25..30).map(|n| family(n, world.home.next_village)));
+    let release = id(&deliver(&world, &coordinator, &dataset, &KEEP, &list(&families)).await);
+    let path = format!("/releases/{release}/records");
+    let records = coordinator.all(&format!("{path}?limit=7")).await;
+    assert_eq!(records.len(), families.len());
+    for (record, family) in records.iter().zip(&families) {
+        let mask = |number: &str| format!("{}********{}", &number[..4], &number[12..]);
+        assert_eq!(record["region_code"], family.village);
+        assert_eq!(record["decile"], family.decile);
+        assert_eq!(record["kk_number_masked"], mask(&family.card));
+        let people = record["people"].as_array().unwrap();
+        assert_eq!(people.len(), family.people.len());
+        for (at, (stated, person)) in people.iter().zip(&family.people).enumerate() {
+            assert_eq!((stated["ordinal"].as_u64(), stated["name"].as_str()), (Some(at as u64), Some(person.name.as_str())));
+            assert_eq!(stated["nik_masked"], mask(&person.nik));
+            assert_eq!(stated["birth_date"], format!("1985-03-{:02}", person.born));
+        }
+        let text = record.to_string();
+        assert!(!text.contains(&family.card) && family.people.iter().all(|person| !text.contains(&person.nik)), "{text}");
+    }
+    let next_door = coordinator.all(&format!("{path}?region={}", world.home.next_village)).await;
+    assert_eq!(next_door, records[25..]);
+    coordinator.get(&format!("{path}?stauts=x")).await.refused(422, "invalid");
+    // A file that was only judged states nothing that could be read, and an empty page would say that it was empty.
+    let judged = deliver(&world, &coordinator, &dataset, &[("mode", "validate"), KEEP[1]], &list(&families[..2])).await;
+    coordinator.get(&format!("/releases/{}/records", id(&judged))).await.refused(409, "release_not_kept");
+    world.flush_reads().await;
+    let recorded = "SELECT coalesce(sum(rows), 0)::bigint FROM reads WHERE resource = 'releases' AND action = 'records'";
+    assert_eq!(number(&world, recorded).await, 35);
 }
 
 type Counts = BTreeMap<&'static str, (u64, u64)>;

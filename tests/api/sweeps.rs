@@ -193,7 +193,7 @@ async fn nonsense_is_refused_with_a_code() {
         let parameters = operation.document["parameters"].as_array().cloned().unwrap_or_default();
         let names: Vec<&str> = parameters.iter().filter(|p| p["in"] == "query").filter_map(|p| p["name"].as_str()).collect();
         let method = method_of(&operation);
-        if !names.is_empty() {
+        if operation.path.starts_with("/api/") {
             let unknown = Call { path: format!("{}{glue}stauts=closed", call.path), ..call.clone() };
             send(&client, &method, &unknown).await.refused(422, "invalid");
             let broken = Call { path: format!("{}{glue}%ff=1", call.path), ..call.clone() };

@@ -291,6 +291,22 @@ pub fn holds_number(text: &str) -> bool {
     false
 }
 
+/// Whether a name or an address holds what keeps the rules of a NIK or KK number, whole or in groups. Not [`holds_number`]:
+/// house, plot and serial numbers stand there rightly.
+pub fn holds_rightful_number(text: &str) -> bool {
+    text.split(|c: char| !(c.is_ascii_digit() || c == ' ' || c == '.')).any(|stretch| {
+        let groups: Vec<&str> = stretch.split([' ', '.']).filter(|group| !group.is_empty()).collect();
+        (0..groups.len()).any(|from| {
+            let mut joined = String::new();
+            groups.iter().skip(from).take(16).any(|group| {
+                joined.push_str(group);
+                // A KK number keeps the rules too: it begins with a region and a day.
+                joined.len() == 16 && Nik::parse(&joined).is_ok()
+            })
+        })
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -414,6 +430,22 @@ mod tests {
         }
         for text in ["", "SK 62/2026 tanggal 1 Juli 2026", "Rp 1.000.000.000", "620209410785000"] {
             assert!(!holds_number(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn names_and_addresses_may_hold_any_number_but_a_persons() {
+        for text in ["6202094107850001", "SITI 6202094107850001", "RT 3 no. 12 6202 0941 0785 0001", "KK 6202.0941.0785.0001"] {
+            assert!(holds_rightful_number(text), "{text}");
+        }
+        for text in [
+            "",
+            "Jl. Arsyad 12/3, RT 003 RW 001, 74361",
+            "Ibu 01a20578-1110-7717-8071-512207481212",
+            "1795386722123456789",
+            "6202096107990",
+        ] {
+            assert!(!holds_rightful_number(text), "{text}");
         }
     }
 

@@ -14,7 +14,7 @@ use crate::platform::answers::{Following, Page};
 use crate::platform::api::Api;
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::RegionCode;
-use crate::platform::list::{List, cursor};
+use crate::platform::list::List;
 use crate::platform::policy::{AuditRead, ChangesRead};
 use crate::platform::wire::words;
 
@@ -52,11 +52,11 @@ pub struct FeedItem {
     pub fields: Value,
 }
 
-impl From<Told> for FeedItem {
-    fn from(row: Told) -> Self {
+impl FeedItem {
+    fn of(row: Told, list: &List<FeedFilter>) -> Self {
         let Told { xid, seq, id, at, actor_id, region_code, resource, resource_id, action, fields } = row;
         let fields = model::told(&resource, fields);
-        let cursor = cursor::<Place>(&(xid, seq)).unwrap_or_default();
+        let cursor = list.cursor::<Place>(&(xid, seq)).unwrap_or_default();
         FeedItem { id, cursor, at, actor_id, region_code, resource, resource_id, action, fields }
     }
 }
@@ -87,7 +87,7 @@ async fn changes(access: Access<ChangesRead>, list: List<FeedFilter>) -> Result<
     let FeedFilter { region, resource } = &list.filter;
     let followed = Followed { region: region.clone(), resource: resource.clone() };
     let (rows, end) = store::follow(&access.read_apart().await?, &followed, list.after()?, list.fetch()).await?;
-    list.part(rows, |row| (row.xid, row.seq), end, FeedItem::from)
+    list.part(rows, |row| (row.xid, row.seq), end, |row| FeedItem::of(row, &list))
 }
 
 words! {

@@ -9,6 +9,7 @@ use validator::Validate;
 use super::model::{InterventionStatus, InterventionWarning, Step, Verdict, can_be_delivered_on, lies_in, warnings, weigh};
 use super::store::{self, Family, Intervention, RESOURCE, Shown, Wanted};
 use crate::features::action_plans::{Activity, MOST, find_own_activity};
+use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -164,7 +165,7 @@ pub struct InterventionCreate {
     #[schema(minimum = 0, maximum = 9_000_000_000_000_000_i64)]
     amount: Option<i64>,
     /// Why it is right beside another one of the same program and quarter. Write no names here.
-    #[validate(length(min = 10, max = 300), custom(function = printable))]
+    #[validate(length(min = 10, max = 300), custom(function = unnumbered))]
     #[schema(min_length = 10, max_length = 300)]
     override_reason: Option<String>,
 }
@@ -194,7 +195,7 @@ pub struct InterventionUpdate {
     amount: Option<Option<i64>>,
     /// Why it is right beside another one, when the new quarter has one. Write no names here.
     #[serde(default, deserialize_with = "given")]
-    #[validate(length(min = 10, max = 300), custom(function = printable))]
+    #[validate(length(min = 10, max = 300), custom(function = unnumbered))]
     #[schema(min_length = 10, max_length = 300, nullable = false)]
     override_reason: Option<String>,
 }
@@ -216,7 +217,7 @@ pub struct InterventionDelivery {
 #[serde(deny_unknown_fields)]
 pub struct InterventionCancellation {
     /// The reason. Write no names here.
-    #[validate(length(min = 1, max = 300), custom(function = printable))]
+    #[validate(length(min = 1, max = 300), custom(function = unnumbered))]
     #[schema(min_length = 1, max_length = 300)]
     reason: String,
 }

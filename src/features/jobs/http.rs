@@ -9,7 +9,7 @@ use super::store::{self, Job, Wanted};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Found, Page, Resource};
-use crate::platform::api::Api;
+use crate::platform::api::{Api, BASE};
 use crate::platform::changes::Change;
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
@@ -65,8 +65,8 @@ pub struct JobOut {
     /// Done in per cent, 0 to 100; null while the total is unknown. 100 only when nothing is left to do.
     #[schema(minimum = 0, maximum = 100)]
     pub progress: Option<u8>,
-    /// The path of what it works on, below `/api/v1`: fetch it when the job has succeeded.
-    #[schema(example = "/releases/01970000-0000-7000-8000-000000000000")]
+    /// The address of what it works on: fetch it when the job has succeeded.
+    #[schema(example = "/api/v1/releases/01970000-0000-7000-8000-000000000000")]
     pub result_path: Option<String>,
     /// Why it failed (or why the last try did), as in `GET /errors`.
     pub error_code: Option<String>,
@@ -106,7 +106,7 @@ impl From<Job> for JobOut {
             total,
             unit,
             progress,
-            result_path,
+            result_path: result_path.map(|path| format!("{BASE}{path}")),
             error_code,
             cancel_requested,
             created_at,

@@ -9,7 +9,7 @@ use validator::{Validate, ValidationError};
 
 use super::super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, Need, Occupation, Relation,
-    holds_number,
+    holds_number, holds_rightful_number,
 };
 use super::super::service::{FamilyPatch, MemberPatch, NewFamily, NewMember};
 use crate::platform::error::Error;
@@ -37,6 +37,17 @@ pub fn unnumbered(text: &str) -> Result<(), ValidationError> {
     }
 }
 
+/// For validator: a name or an address holds no NIK or KK number, which would stand there in clear.
+pub fn numberless(text: &str) -> Result<(), ValidationError> {
+    printable(text)?;
+    if holds_rightful_number(text) {
+        let message = "No NIK or KK number may stand here: it has a field of its own, in which it is kept encrypted.";
+        Err(ValidationError::new("personal_number").with_message(message.into()))
+    } else {
+        Ok(())
+    }
+}
+
 /// For validator: nobody is merged by an edit.
 fn unmerged(status: &MemberStatus) -> Result<(), ValidationError> {
     if *status == MemberStatus::Merged {
@@ -55,7 +66,7 @@ pub struct BeneficiaryCreate {
     /// The village it lives in (ten digits).
     region_code: RegionCode,
     /// Address below the village.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 1000)]
     address: Option<String>,
     /// KK number; may be unknown.
@@ -144,7 +155,7 @@ pub struct MemberCreate {
     /// A UUIDv7 of your own, for front ends that work offline.
     id: Option<Uuid>,
     /// Name as on the identity card, or as the family says it.
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200)]
     name: String,
     /// Relation to the head.
@@ -155,7 +166,7 @@ pub struct MemberCreate {
     #[validate(custom(function = born))]
     birth_date: Option<NaiveDate>,
     /// The mother's maiden name.
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200)]
     mother_name: Option<String>,
     /// Marital status.
@@ -186,7 +197,7 @@ pub struct BeneficiaryUpdate {
     region_code: Option<RegionCode>,
     /// Address below the village; null clears it.
     #[serde(default, deserialize_with = "given")]
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 1000)]
     address: Option<Option<String>>,
     /// KK number; null clears it.
@@ -212,7 +223,7 @@ impl From<BeneficiaryUpdate> for FamilyPatch {
 pub struct MemberUpdate {
     /// Name.
     #[serde(default, deserialize_with = "given")]
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     name: Option<String>,
     /// Relation to the head; to hand the family over use `change-head`.
@@ -228,7 +239,7 @@ pub struct MemberUpdate {
     birth_date: Option<Option<NaiveDate>>,
     /// The mother's maiden name; null clears it.
     #[serde(default, deserialize_with = "given")]
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200)]
     mother_name: Option<Option<String>>,
     /// Marital status; null clears it.

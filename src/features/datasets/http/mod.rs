@@ -3,6 +3,7 @@
 mod datasets;
 mod diff;
 mod profiles;
+mod records;
 mod releases;
 
 use crate::platform::api::Api;
@@ -11,6 +12,7 @@ use crate::platform::api::Api;
 pub fn operations(api: &mut Api) {
     datasets::operations(api);
     releases::operations(api);
+    records::operations(api);
     diff::operations(api);
     profiles::operations(api);
 }

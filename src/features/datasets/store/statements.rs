@@ -7,9 +7,10 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use crate::features::datasets::statement::{self, RawRow, Renewed, Renewer, Sealed, SealedPeople, Statement};
+use crate::platform::access::under;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
-use crate::platform::ids::new_id;
+use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::seal::KeyRing;
 use crate::schema::{rejected_rows, releases, statements};
 
@@ -45,6 +46,30 @@ pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: 
         .limit(limit)
         .load(&mut db.on())
         .await?;
+    rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
+}
+
+/// The same of one region and what lies under it.
+pub async fn statements_under(
+    db: &impl Scoped,
+    keys: &KeyRing,
+    release: Uuid,
+    region: Option<&RegionCode>,
+    after: Option<Uuid>,
+    limit: i64,
+) -> Result<Vec<Statement>> {
+    let mut query = statements::table
+        .select(Row::as_select())
+        .filter(db.scope().within(statements::region_code))
+        .filter(statements::release_id.eq(release))
+        .filter(statements::id.gt(after.unwrap_or(Uuid::nil())))
+        .order(statements::id)
+        .limit(limit)
+        .into_boxed();
+    if let Some(region) = region {
+        query = query.filter(under(statements::region_code, region));
+    }
+    let rows: Vec<Row> = query.load(&mut db.on()).await?;
     rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
 }
 

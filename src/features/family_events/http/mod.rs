@@ -10,7 +10,7 @@ use validator::Validate;
 use super::model::{FamilyEventKind, FamilyEventState};
 use super::service::{self, Decided, Told};
 use super::store::{self, Event, RESOURCE, Wanted};
-use crate::features::beneficiaries::{self, Contradiction, FieldOf, Merge, Relation, Split, SplitMember, unnumbered};
+use crate::features::beneficiaries::{self, Contradiction, FieldOf, Merge, Relation, Split, SplitMember, numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Item, Page, Resource};
@@ -22,7 +22,7 @@ use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesRead, BeneficiariesWrite, FamilyEventsReport};
 use crate::platform::sensitive::KkNumber;
-use crate::platform::valid::{Valid, printable};
+use crate::platform::valid::Valid;
 
 mod moves;
 mod reports;
@@ -281,7 +281,7 @@ pub struct SplitCreate {
     /// The new family's village; that of this one where absent.
     pub region_code: Option<RegionCode>,
     /// The new family's address below the village; unknown where absent.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 1000)]
     pub address: Option<String>,
     /// The new family's KK number; may be unknown.

@@ -10,7 +10,7 @@ use super::super::model::{MoveDirection, MoveState};
 use super::super::moves::{self, Answer, Offer};
 use super::super::store::moves::{self as store, Move, RESOURCE, Side, Wanted};
 use super::reports::happened;
-use crate::features::beneficiaries::{self, Introduced, unnumbered};
+use crate::features::beneficiaries::{self, Introduced, numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -22,7 +22,7 @@ use crate::platform::error::Result;
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesRead, MovesDecide, MovesOffer};
-use crate::platform::valid::{Optional, Valid, printable};
+use crate::platform::valid::{Optional, Valid};
 
 /// Mounts the moves.
 pub fn operations(api: &mut Api) {
@@ -228,7 +228,7 @@ async fn fetch(access: Access<BeneficiariesRead>, Path(id): Path<Uuid>) -> Resul
 #[serde(deny_unknown_fields)]
 pub struct FamilyMoveAccept {
     /// Its address below the new village; unknown where absent, for that of the old village says nothing here.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 1000, example = "RT 03 Dusun Hilir")]
     address: Option<String>,
     /// What the offering village should know; kept for ever.
