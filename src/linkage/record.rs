@@ -168,10 +168,13 @@ impl Register {
 
     /// Asks for room for so many times what is there already; nothing happens where there is none. Room that nobody fills costs nothing.
     pub fn foresee(&mut self, times: usize) {
-        let more = |have: usize| have.saturating_mul(times);
-        let (slots, ends, ids, arena) = (self.slots.len(), self.id_ends.len(), self.ids.len(), self.arena.len());
-        let asked = self.slots.try_reserve_exact(more(slots)).and_then(|()| self.id_ends.try_reserve_exact(more(ends)));
-        let asked = asked.and_then(|()| self.ids.try_reserve_exact(more(ids))).and_then(|()| self.arena.try_reserve_exact(more(arena)));
+        /// A gigabyte of each list is asked for at most: what is beyond comes little by little, as it is filled.
+        const MOST: usize = 1 << 30;
+        fn more<T>(list: &mut Vec<T>, times: usize) -> Result<(), std::collections::TryReserveError> {
+            list.try_reserve_exact(list.len().saturating_mul(times).min(MOST / size_of::<T>()))
+        }
+        let asked = more(&mut self.slots, times).and_then(|()| more(&mut self.id_ends, times));
+        let asked = asked.and_then(|()| more(&mut self.ids, times)).and_then(|()| more(&mut self.arena, times));
         // Who has no room for all at once may yet have it little by little.
         drop(asked);
     }

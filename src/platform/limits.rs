@@ -11,6 +11,9 @@ use uuid::Uuid;
 enum Caller {
     Actor(Uuid),
     Address(Option<IpAddr>),
+    /// Tries tokens that are nobody's. Apart from who comes without any: behind a proxy all have its address, and expired tokens must not
+    /// keep people from signing in.
+    Guess(Option<IpAddr>),
 }
 
 /// The limiter; off when the setting is 0.
@@ -30,8 +33,16 @@ impl Limits {
 
     /// Whether this request may pass; else how many seconds to wait.
     pub fn check(&self, actor: Option<Uuid>, address: Option<IpAddr>) -> Result<(), u64> {
+        self.pass(actor.map_or(Caller::Address(address), Caller::Actor))
+    }
+
+    /// Whether a token that is nobody's is answered; else how many seconds to wait.
+    pub fn check_guess(&self, address: Option<IpAddr>) -> Result<(), u64> {
+        self.pass(Caller::Guess(address))
+    }
+
+    fn pass(&self, caller: Caller) -> Result<(), u64> {
         let Some(limiter) = &self.limiter else { return Ok(()) };
-        let caller = actor.map_or(Caller::Address(address), Caller::Actor);
         limiter.check_key(&caller).map_err(|until| until.wait_time_from(self.clock.now()).as_secs() + 1)
     }
 

@@ -52,7 +52,14 @@ impl<F> List<F> {
         let place = URL_SAFE_NO_PAD.decode(text).ok().and_then(|bytes| serde_json::from_slice::<(u32, Value)>(&bytes).ok());
         let ours = place.filter(|(list, key)| *list == self.list && !holds_nul(key));
         let key = ours.and_then(|(_, key)| serde_json::from_value(key).ok());
-        key.map(Some).ok_or_else(|| Error::field("after", "cursor", "Send the cursor from `next` of the page before, unchanged."))
+        key.map(Some).ok_or_else(unknown_cursor)
+    }
+
+    /// The same for a list that is followed for ever: a cursor that was kept from before lists had names is taken too. It is the key alone,
+    /// which no cursor of today reads as.
+    pub fn after_or_kept<K: DeserializeOwned>(&self) -> Result<Option<K>> {
+        let kept = self.after.as_ref().and_then(|text| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok());
+        kept.map_or_else(|| self.after(), |key| Ok(Some(key)))
     }
 
     /// A place in this list as clients send it back.
@@ -87,6 +94,10 @@ impl<F> List<F> {
     }
 }
 
+fn unknown_cursor() -> Error {
+    Error::field("after", "cursor", "Send the cursor from `next` of the page before, unchanged.")
+}
+
 /// No text of ours holds it and PostgreSQL takes none that does.
 fn holds_nul(key: &Value) -> bool {
     match key {
@@ -101,9 +112,9 @@ pub fn cursor<K: Serialize>(list: u32, key: &K) -> Option<String> {
     serde_json::to_vec(&(list, key)).ok().map(|bytes| URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// What tells one list from another, by its whole path: a cursor from elsewhere would open a page of no meaning.
+/// What tells one list from another, by its whole path (ids in it are the same in capitals): a cursor from elsewhere would open a page of no meaning.
 pub fn list_tag(path: &str) -> u32 {
-    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(path.as_bytes()));
+    let [a, b, c, d, ..] = <[u8; 32]>::from(Sha256::digest(path.to_ascii_lowercase()));
     u32::from_be_bytes([a, b, c, d])
 }
 
@@ -145,7 +156,7 @@ fn split<F: DeserializeOwned + IntoParams + 'static>(request: &HttpRequest) -> R
             }
             "after" if after.is_none() => {
                 if value.len() > LONGEST_CURSOR {
-                    return Err(Error::field("after", "cursor", "Send the cursor from `next` of the page before, unchanged."));
+                    return Err(unknown_cursor());
                 }
                 after = Some(value);
             }

@@ -29,7 +29,7 @@ pub fn start_logging(format: LogFormat, filter: &str) -> anyhow::Result<()> {
     // Whatever an operator asks for: at debug level these print statements with their parameters and cells of files,
     // which are names and birth dates; the request span prints the whole address, where a number stands that somebody put there
     // by mistake.
-    for quiet in ["tokio_postgres=info", "calamine=off", "tracing_actix_web=warn"] {
+    for quiet in ["tokio_postgres=info", "calamine=off", "tracing_actix_web=warn", "tracing_actix_web::root_span_builder=warn"] {
         filter = filter.add_directive(quiet.parse()?);
     }
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);

@@ -228,6 +228,38 @@ async fn an_older_campaign_that_is_accepted_once_more_is_no_newer_for_it() {
 }
 
 #[actix_web::test]
+async fn neither_a_verdict_taken_back_nor_an_older_one_holds_a_family_on_a_list() {
+    let world = World::new().await;
+    let village = Village::home(&world);
+    let [back, unsaid, other, _] = families(&world).await;
+    let [first, _] = village.checks(&world, &[(&back, "capable"), (&unsaid, "capable")], (30, 28)).await;
+    let [_, second] = village.checks(&world, &[(&back, "extreme_poor"), (&unsaid, "extreme_poor")], (20, 15)).await;
+    let one = drawn(&world, json!({})).await;
+    for family in [&back, &unsaid] {
+        assert_eq!(about(&world, &one, family).await, entry(true, "added", "verified"));
+    }
+    decreed(&world, &one, "188.45-1").await;
+
+    // The visit that took it on is put right: it was made earlier, and found something else. What counts now is what the first campaign said.
+    reopened(&world, &second).await;
+    let before = village.operator.get(&format!("/visits?beneficiary_id={back}&village_result_id={second}")).await.expect(200);
+    let mut again = seen(&back, "vulnerable", 40);
+    again["based_on_id"] = before.body["items"][0]["id"].clone();
+    village.send(&second, &[again]).await;
+    village.hands_over(&world, &second, 15).await;
+    let two = drawn(&world, json!({})).await;
+    assert_eq!(about(&world, &two, &back).await, entry(false, "removed", "not_eligible"));
+    assert_eq!(about(&world, &two, &unsaid).await, entry(true, "unchanged", "verified"));
+
+    // The village meets anew and says nothing of a family: that an older campaign did say something does not keep it on.
+    let [third, _] = village.checks(&world, &[(&other, "extreme_poor")], (6, 5)).await;
+    redrawn_by(&world, &two, json!({"campaign_ids": [third]})).await;
+    assert_eq!(about(&world, &two, &unsaid).await, entry(false, "removed", "not_verified"));
+    redrawn_by(&world, &two, json!({"campaign_ids": [first, third]})).await;
+    assert_eq!(about(&world, &two, &unsaid).await, entry(false, "removed", "not_eligible"));
+}
+
+#[actix_web::test]
 async fn a_family_that_moved_keeps_its_place_until_its_new_village_is_checked_too() {
     let mut world = World::new().await;
     let there = world.home.next_village;

@@ -247,6 +247,8 @@ async fn whoever_asks_too_often_waits_and_nobody_else_does() {
         probe.get("/health/live").await.expect(200);
         probe.get("/health/ready").await.expect(200);
     }
+    // Nor does it keep anybody there from signing in.
+    probe.get("/me").await.refused(401, "unauthenticated");
 }
 
 /// A client that puts a number into the address is refused, and the log is the last place where it may remain.

@@ -7,7 +7,7 @@ use validator::Validate;
 
 use crate::platform::error::Code;
 use crate::platform::ids::RegionCode;
-use crate::platform::sensitive::{Nik, NikWarning, Sex};
+use crate::platform::sensitive::{KkNumber, Nik, NikWarning, Sex};
 use crate::platform::valid::given;
 
 pub mod survivorship;
@@ -294,14 +294,14 @@ pub fn holds_number(text: &str) -> bool {
 /// Whether a name or an address holds what keeps the rules of a NIK or KK number, whole or in groups. Not [`holds_number`]:
 /// house, plot and serial numbers stand there rightly.
 pub fn holds_rightful_number(text: &str) -> bool {
-    text.split(|c: char| !(c.is_ascii_digit() || c == ' ' || c == '.')).any(|stretch| {
-        let groups: Vec<&str> = stretch.split([' ', '.']).filter(|group| !group.is_empty()).collect();
+    let between = |c: char| c.is_whitespace() || matches!(c, '.' | '-' | '\'' | '/');
+    text.split(|c: char| !(c.is_ascii_digit() || between(c))).any(|stretch| {
+        let groups: Vec<&str> = stretch.split(between).filter(|group| !group.is_empty()).collect();
         (0..groups.len()).any(|from| {
             let mut joined = String::new();
             groups.iter().skip(from).take(16).any(|group| {
                 joined.push_str(group);
-                // A KK number keeps the rules too: it begins with a region and a day.
-                joined.len() == 16 && Nik::parse(&joined).is_ok()
+                joined.len() == 16 && (Nik::parse(&joined).is_ok() || KkNumber::parse(&joined).is_ok())
             })
         })
     })
@@ -435,7 +435,14 @@ mod tests {
 
     #[test]
     fn names_and_addresses_may_hold_any_number_but_a_persons() {
-        for text in ["6202094107850001", "SITI 6202094107850001", "RT 3 no. 12 6202 0941 0785 0001", "KK 6202.0941.0785.0001"] {
+        for text in [
+            "6202094107850001",
+            "SITI 6202094107850001",
+            "RT 3 no. 12 6202 0941 0785 0001",
+            "KK 6202.0941.0785.0001",
+            "6202-0941-0785-0001",
+            "6202\u{a0}0941\u{a0}0785 0001",
+        ] {
             assert!(holds_rightful_number(text), "{text}");
         }
         for text in [

@@ -86,7 +86,7 @@ pub struct FeedFilter {
 async fn changes(access: Access<ChangesRead>, list: List<FeedFilter>) -> Result<Following<FeedItem>> {
     let FeedFilter { region, resource } = &list.filter;
     let followed = Followed { region: region.clone(), resource: resource.clone() };
-    let (rows, end) = store::follow(&access.read_apart().await?, &followed, list.after()?, list.fetch()).await?;
+    let (rows, end) = store::follow(&access.read_apart().await?, &followed, list.after_or_kept()?, list.fetch()).await?;
     list.part(rows, |row| (row.xid, row.seq), end, |row| FeedItem::of(row, &list))
 }
 

@@ -82,18 +82,18 @@ pub struct Drawn {
 /// - `standing`: the families of the list in force.
 /// - `kept`: where records lead that were merged since. What was said of the merged record counts for the kept one, except that
 ///   it was not there, went away or stood there twice: that was said of the record and not of the family.
-/// - `newer`: villages with a result that was accepted since the list in force was drawn, and the day by whose end the village
-///   confirmed it: whom it does not tell of is as new as its meeting, however late it was accepted or accepted again.
-/// - `older`: families of the list in force of whom a result of the rules' campaigns tells, and what it tells is older than the
-///   verdict they are on it by.
-/// - `carried`: families of the list in force, and when the verdict was accepted that they are on it by. They may stay where nothing
-///   newer is known of the village where they stood, or of the one where they live now (which may be about to visit them), or
-///   where what is known there of them is older.
+/// - `newer`: results that were accepted since the list in force was drawn, and the day by whose end their village confirmed them:
+///   whom one does not tell of, of them it is as new as its meeting, however late it was accepted or accepted again.
+/// - `silent`: families of the list in force and those of their villages (where they stood, where they live now) with a newer
+///   result than the verdict they are on it by, that tells nothing of them. What one does tell is weighed by its own time.
+/// - `carried`: families of the list in force, and when the verdict was accepted that they are on it by. They may stay unless both
+///   the village where they stood and the one where they live now (which may be about to visit them) know newer and are silent.
 /// - `checked`: of each family the newest verdict, by its own time, among the accepted ones of the campaigns that the rules name,
 ///   and of a family that would be carried over, of all: what is known about a family now beats what was decreed, whichever
 ///   campaigns a list names. Of two verdicts of one moment the one accepted later, then that of the record itself.
 /// - `weighed`: both, with the family as it is on file now. It stays unless the verdict is newer than the one it is on the list by:
-///   another result's whose own time is later, or the same result's, accepted again since the list in force was drawn.
+///   another result's whose own time is later, the same result's, accepted again since the list in force was drawn, or any other's
+///   that stands when the one it is on the list by was accepted again and tells what is older now.
 const DRAW: &str = "
 WITH RECURSIVE seen AS MATERIALIZED (
     SELECT beneficiary_id, village_result_id, checked_in, accepted_at, coalesce(verdict_at, accepted_at) AS verdict_at,
@@ -112,22 +112,27 @@ WITH RECURSIVE seen AS MATERIALIZED (
 ), kept AS MATERIALIZED (
     SELECT l.id, l.kept FROM leads l JOIN beneficiaries b ON b.id = l.kept WHERE b.merged_into IS NULL
 ), newer AS MATERIALIZED (
-    SELECT region_code, max(least(accepted_at, (meeting_on + 1)::timestamp AT TIME ZONE 'UTC')) AS met FROM village_results
+    SELECT id, region_code, least(accepted_at, (meeting_on + 1)::timestamp AT TIME ZONE 'UTC') AS met FROM village_results
      WHERE state = 'accepted' AND left(region_code, 5) = $2 AND ($4 IS NULL OR campaign_id = ANY($4)) AND accepted_at > $7
-     GROUP BY region_code
-), older AS MATERIALIZED (
-    SELECT DISTINCT s.beneficiary_id
-      FROM standing s JOIN seen x ON x.beneficiary_id = s.beneficiary_id JOIN village_results v ON v.id = s.village_result_id
-     WHERE x.named AND x.presence IS NOT NULL AND x.village_result_id <> s.village_result_id
-       AND (x.verdict_at, x.accepted_at) < (s.verdict_at, v.accepted_at)
+), told AS MATERIALIZED (
+    SELECT s.village_result_id, coalesce(k.kept, s.beneficiary_id) AS family
+      FROM seen s LEFT JOIN kept k ON k.id = s.beneficiary_id WHERE s.presence IS NOT NULL
+), homes AS MATERIALIZED (
+    SELECT s.beneficiary_id, b.id AS family, s.verdict_at, s.region_code AS stood, b.region_code AS lives
+      FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id
+      LEFT JOIN beneficiaries b ON b.id = coalesce(k.kept, s.beneficiary_id)
+), silent AS MATERIALIZED (
+    SELECT DISTINCT o.beneficiary_id, n.region_code
+      FROM homes o JOIN newer n ON n.region_code IN (o.stood, o.lives) AND (o.verdict_at IS NULL OR n.met > o.verdict_at)
+     WHERE NOT EXISTS (SELECT FROM told t WHERE t.village_result_id = n.id AND t.family = o.family)
 ), carried AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family, k.id IS NULL AS was_on,
-           s.*, v.accepted_at AS since, $5 AND (n.region_code IS NULL OR h.region_code IS NULL OR e.beneficiary_id IS NOT NULL) AS stays
-      FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id LEFT JOIN older e ON e.beneficiary_id = s.beneficiary_id
-      LEFT JOIN newer n ON n.region_code = s.region_code AND (s.verdict_at IS NULL OR n.met > s.verdict_at)
+           s.*, v.accepted_at AS since, $5 AND (n.region_code IS NULL OR h.region_code IS NULL) AS stays
+      FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id
+      LEFT JOIN homes o ON o.beneficiary_id = s.beneficiary_id
+      LEFT JOIN silent n ON n.beneficiary_id = s.beneficiary_id AND n.region_code = o.stood
+      LEFT JOIN silent h ON h.beneficiary_id = s.beneficiary_id AND h.region_code = o.lives
       LEFT JOIN village_results v ON v.id = s.village_result_id
-      LEFT JOIN beneficiaries b ON b.id = coalesce(k.kept, s.beneficiary_id)
-      LEFT JOIN newer h ON h.region_code = b.region_code AND (s.verdict_at IS NULL OR h.met > s.verdict_at)
      ORDER BY coalesce(k.kept, s.beneficiary_id), k.id IS NULL DESC, s.beneficiary_id
 ), checked AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family,
@@ -144,7 +149,8 @@ WITH RECURSIVE seen AS MATERIALIZED (
            c.village_result_id, c.checked_in, c.verdict_at, c.visit_id, c.proposal_id, c.presence, c.eligibility,
            coalesce(o.was_on, false) OR m.beneficiary_id IS NOT NULL AS was_on,
            coalesce(o.stays AND NOT coalesce(CASE WHEN c.village_result_id = o.village_result_id OR o.verdict_at IS NULL THEN c.accepted_at > $7
-                                                  ELSE (c.verdict_at, c.accepted_at) > (o.verdict_at, o.since) END, false), false) AS stays,
+                                                  ELSE (c.verdict_at, c.accepted_at) > (o.verdict_at, o.since) END
+                                             OR (o.since > $7 AND c.presence IS NOT NULL), false), false) AS stays,
            coalesce(o.verdict_at, m.verdict_at) AS old_verdict_at,
            coalesce(o.region_code, m.region_code) AS old_region, coalesce(o.head_name, m.head_name) AS old_name,
            coalesce(o.head_nik_mask, m.head_nik_mask) AS old_nik, coalesce(o.kk_mask, m.kk_mask) AS old_kk,

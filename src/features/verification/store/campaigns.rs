@@ -121,13 +121,14 @@ pub async fn find(db: &impl Scoped, id: Uuid) -> Result<Campaign> {
     Ok(visible(db.scope()).filter(campaigns::id.eq(id)).first(&mut db.on()).await?)
 }
 
-/// One campaign of the scope itself, to change: locked, at the version that was read where one was sent.
+/// One campaign of the scope itself, to change: locked, at the version that was read where one was sent. Its key stays free: a batch of
+/// visits that holds its result refers to the campaign, and whoever closes the campaign waits for that result.
 pub async fn find_to_change(tx: &Tx, id: Uuid, expected: IfGiven) -> Result<Campaign> {
     let row: Campaign = campaigns::table
         .select(Campaign::as_select())
         .filter(tx.scope().within(campaigns::region_code))
         .filter(campaigns::id.eq(id))
-        .for_update()
+        .for_no_key_update()
         .first(&mut tx.on())
         .await?;
     expected.demand(row.version)?;

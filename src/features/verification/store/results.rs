@@ -337,7 +337,7 @@ pub async fn stale_verdicts(tx: &Tx, id: Uuid) -> Result<i64> {
         .filter(tx.scope().within(meeting_verdicts::region_code))
         .filter(meeting_verdicts::village_result_id.eq(id))
         // Of whom nobody found, the meeting has nothing to say; one that was settled to stand counts from then on.
-        .filter(visits::presence.eq("found"))
+        .filter(visits::presence.eq_any(["found", "moved_within"]))
         .filter(visits::updated_at.gt(meeting_verdicts::updated_at))
         .filter(visits::eligibility.ne(meeting_verdicts::eligibility))
         .filter(visits::beneficiary_id.eq_any(to_visit(id)))
