@@ -130,9 +130,9 @@ pub struct TargetListRules {
     #[serde(default)]
     #[schema(min_items = 1, max_items = 100)]
     pub campaign_ids: Option<Vec<Uuid>>,
-    /// Whether families of the list in force stay on unchanged where their village has no result of these campaigns that was accepted
-    /// since and confirmed by a meeting after the verdict they are on it by, and no campaign of the regency an accepted verdict about
-    /// them that is newer than that one.
+    /// Whether families of the list in force stay on unchanged: while their village has no result of these campaigns that was accepted
+    /// since, confirmed by a meeting after the verdict they are on it by, and tells nothing of them, and no campaign of the regency has
+    /// an accepted verdict about them that is newer than that one.
     #[serde(default = "yes")]
     #[schema(default = true)]
     pub carry_over: bool,

@@ -123,7 +123,9 @@ WITH RECURSIVE seen AS MATERIALIZED (
       LEFT JOIN beneficiaries b ON b.id = coalesce(k.kept, s.beneficiary_id)
 ), silent AS MATERIALIZED (
     SELECT DISTINCT o.beneficiary_id, n.region_code
-      FROM homes o JOIN newer n ON n.region_code IN (o.stood, o.lives) AND (o.verdict_at IS NULL OR n.met > o.verdict_at)
+      FROM (SELECT beneficiary_id, family, verdict_at, stood AS village FROM homes
+            UNION SELECT beneficiary_id, family, verdict_at, lives FROM homes) o
+      JOIN newer n ON n.region_code = o.village AND (o.verdict_at IS NULL OR n.met > o.verdict_at)
      WHERE NOT EXISTS (SELECT FROM told t WHERE t.village_result_id = n.id AND t.family = o.family)
 ), carried AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family, k.id IS NULL AS was_on,
