@@ -139,6 +139,9 @@ pub async fn placed(db: &impl Scoped, ids: &[Uuid], families: &[Uuid]) -> Result
 /// Since when present members of these families are known to be there, of those of whom that is later than the family's own record:
 /// they were registered in it, came from another family, or somebody stated anew that they are there.
 pub async fn joined(db: &impl Scoped, families: &[Uuid]) -> Result<HashMap<Uuid, DateTime<Utc>>> {
+    if families.is_empty() {
+        return Ok(HashMap::new());
+    }
     let rows: Vec<(Member, DateTime<Utc>)> = members::table
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(beneficiaries::region_code))

@@ -37,19 +37,10 @@ impl From<Row> for Sealed {
 /// What a release states, in id order, which is the order of its file; only within the scope. What a caller reads here it
 /// answers for: nothing of it may leave unmasked without a disclosure.
 pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<Statement>> {
-    let rows: Vec<Row> = statements::table
-        .select(Row::as_select())
-        .filter(db.scope().within(statements::region_code))
-        .filter(statements::release_id.eq(release))
-        .filter(statements::id.gt(after.unwrap_or(Uuid::nil())))
-        .order(statements::id)
-        .limit(limit)
-        .load(&mut db.on())
-        .await?;
-    rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
+    statements_under(db, keys, release, None, after, limit).await
 }
 
-/// The same of one region and what lies under it.
+/// The same of one region and what lies under it, where one is named.
 pub async fn statements_under(
     db: &impl Scoped,
     keys: &KeyRing,
