@@ -19,7 +19,7 @@ use super::super::keys::{self, KeyKind};
 use super::super::model::{NikState, RegistryStatus};
 use super::{RawRow, StatedPerson, Statement};
 use crate::features::beneficiaries::{Attributes, Relation};
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
@@ -30,8 +30,12 @@ pub(super) const COLUMN: &str = "statements.sealed";
 const ROW_COLUMN: &str = "rejected_rows.sealed";
 /// What digests are made of; they meet nothing else.
 const CONTENT: &str = "statements.content";
-/// The first byte of what is sealed: deflated JSON.
-const PACKED: u8 = 1;
+/// The first byte of what is sealed: deflated JSON, the cells of the rows in it.
+const WHOLE: u8 = 1;
+/// Deflated JSON without the rows, and behind it the rows: whoever asks for people unpacks no cells, and these are half of it. How long the
+/// first part is stands before both, in four bytes, the lowest first.
+const ROWS_LAST: u8 = 2;
+const LENGTH: usize = 4;
 /// What one statement may unpack to: far above a family of a thousand, far below a bomb.
 const UNPACKED: usize = 64 << 20;
 
@@ -68,7 +72,8 @@ struct Content<'a> {
     attributes: Attributes,
     #[serde(rename = "p")]
     people: Vec<Told<'a>>,
-    #[serde(rename = "r", default)]
+    /// Stands behind the rest, see [`ROWS_LAST`]; in it only where it was packed [`WHOLE`].
+    #[serde(rename = "r", default, skip_serializing)]
     rows: Vec<Raw<'a>>,
 }
 
@@ -239,9 +244,19 @@ impl Packer {
         Packer(Compress::new(Compression::fast(), false))
     }
 
-    fn pack(&mut self, text: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+    fn statement(&mut self, content: &Content<'_>) -> Result<Zeroizing<Vec<u8>>> {
+        let mut text = Zeroizing::new(json(content)?);
+        let people = text.len();
+        text.extend_from_slice(&Zeroizing::new(json(&content.rows)?));
+        self.pack(&text, people)
+    }
+
+    /// Packs a text whose first part is so long.
+    fn pack(&mut self, text: &[u8], first: usize) -> Result<Zeroizing<Vec<u8>>> {
+        let first = u32::try_from(first).map_err(|_| anyhow::anyhow!("a statement is too long to be packed"))?;
         let mut packed = Zeroizing::new(Vec::with_capacity(text.len() / 2 + 64));
-        packed.push(PACKED);
+        packed.push(ROWS_LAST);
+        packed.extend_from_slice(&first.to_le_bytes());
         self.0.reset();
         loop {
             let rest = text.get(usize::try_from(self.0.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
@@ -254,33 +269,76 @@ impl Packer {
     }
 }
 
-fn unpacked(packed: &[u8]) -> Result<Zeroizing<Vec<u8>>> {
+fn unpacked(packed: &[u8]) -> Result<(Zeroizing<Vec<u8>>, usize)> {
     let mut text = Zeroizing::new(Vec::with_capacity(packed.len() * 4 + 256));
-    unpack(&mut Decompress::new(false), packed, &mut text)?;
-    Ok(text)
+    let first = unpack(&mut Decompress::new(false), packed, &mut text)?;
+    Ok((text, first))
 }
 
-/// Unpacks into a text that is empty, by a stream that is new.
-pub(super) fn unpack(stream: &mut Decompress, packed: &[u8], text: &mut Vec<u8>) -> Result<()> {
-    let broken = || anyhow::anyhow!("a statement cannot be unpacked");
-    let Some((&PACKED, packed)) = packed.split_first() else { return Err(broken().into()) };
-    text.reserve(packed.len() * 4 + 256);
+fn broken() -> Error {
+    anyhow::anyhow!("a statement cannot be unpacked").into()
+}
+
+/// What is deflated, and how long its first part is; none where it is in one part.
+fn parts(packed: &[u8]) -> Result<(&[u8], Option<usize>)> {
+    match packed.split_first().ok_or_else(broken)? {
+        (&WHOLE, deflated) => Ok((deflated, None)),
+        (&ROWS_LAST, rest) => {
+            let (length, deflated) = rest.split_first_chunk::<LENGTH>().ok_or_else(broken)?;
+            let first = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|first| *first <= UNPACKED);
+            Ok((deflated, Some(first.ok_or_else(broken)?)))
+        }
+        _ => Err(broken()),
+    }
+}
+
+/// Unpacks into a text that is empty, by a stream that is new; says how long the first part is.
+fn unpack(stream: &mut Decompress, packed: &[u8], text: &mut Vec<u8>) -> Result<usize> {
+    let (deflated, first) = parts(packed)?;
+    text.reserve(deflated.len() * 4 + 256);
     loop {
-        let rest = packed.get(usize::try_from(stream.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let rest = deflated.get(usize::try_from(stream.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
         let before = (stream.total_in(), text.len());
         let status = stream.decompress_vec(rest, text, FlushDecompress::Finish).map_err(|_| broken())?;
         let full = text.len() == text.capacity();
         match status {
-            Status::StreamEnd => return Ok(()),
+            Status::StreamEnd => break,
             _ if full && text.len() < UNPACKED => {
                 let more = text.len();
                 text.reserve(more);
             }
-            _ if before == (stream.total_in(), text.len()) => return Err(broken().into()),
+            _ if before == (stream.total_in(), text.len()) => return Err(broken()),
             _ => {}
         }
     }
+    match first {
+        Some(first) if first > text.len() => Err(broken()),
+        first => Ok(first.unwrap_or(text.len())),
+    }
 }
+
+/// The same without the rows, where these stand last.
+pub(super) fn unpack_people(stream: &mut Decompress, packed: &[u8], text: &mut Vec<u8>) -> Result<()> {
+    let (deflated, Some(first)) = parts(packed)? else { return unpack(stream, packed, text).map(|_| ()) };
+    // Beyond the end as far as one step of unpacking may reach: near the end of its room it goes byte by byte.
+    text.resize(first + STEP, 0);
+    loop {
+        let (read, written) = (stream.total_in(), stream.total_out());
+        let rest = deflated.get(usize::try_from(read).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let room = text.get_mut(usize::try_from(written).unwrap_or(usize::MAX)..).unwrap_or_default();
+        let status = stream.decompress(rest, room, FlushDecompress::None).map_err(|_| broken())?;
+        if stream.total_out() >= first as u64 {
+            text.truncate(first);
+            return Ok(());
+        }
+        if status == Status::StreamEnd || (read, written) == (stream.total_in(), stream.total_out()) {
+            return Err(broken());
+        }
+    }
+}
+
+/// More than the longest match of deflate (RFC 1951 section 3.2.5), twice.
+const STEP: usize = 576;
 
 /// Packs and seals what a batch states, on every processor; touches no database.
 pub fn prepare(keys: &KeyRing, families: &[Family]) -> Result<Vec<Sealed>> {
@@ -305,7 +363,7 @@ pub fn prepare(keys: &KeyRing, families: &[Family]) -> Result<Vec<Sealed>> {
 
 fn seal(keys: &KeyRing, packer: &mut Packer, family: &Family, id: Uuid) -> Result<Sealed> {
     let content = Content::from(family);
-    let packed = packer.pack(&Zeroizing::new(json(&content)?))?;
+    let packed = packer.statement(&content)?;
     Ok(Sealed {
         id,
         source_id: family.source_id.clone(),
@@ -319,8 +377,14 @@ fn seal(keys: &KeyRing, packer: &mut Packer, family: &Family, id: Uuid) -> Resul
 }
 
 fn content(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Content<'static>> {
-    let text = unpacked(&keys.open(COLUMN, id, sealed)?)?;
-    Ok(serde_json::from_slice(&text).map_err(|_| anyhow::anyhow!("statement {id} holds something sealed that is no statement"))?)
+    let (text, first) = unpacked(&keys.open(COLUMN, id, sealed)?)?;
+    let strange = |_| anyhow::anyhow!("statement {id} holds something sealed that is no statement");
+    let (people, rows) = text.split_at(first);
+    let mut content: Content<'_> = serde_json::from_slice(people).map_err(strange)?;
+    if !rows.is_empty() {
+        content.rows = serde_json::from_slice(rows).map_err(strange)?;
+    }
+    Ok(content)
 }
 
 /// A row of the table with everything it says.
@@ -411,7 +475,7 @@ pub fn renewed(keys: &KeyRing, packer: &mut Renewer, row: Sealed) -> Result<Opti
             told.source_id = renewed.into();
         }
     }
-    let sealed = keys.seal(COLUMN, row.id, &packer.0.pack(&Zeroizing::new(json(&content)?))?)?;
+    let sealed = keys.seal(COLUMN, row.id, &packer.0.statement(&content)?)?;
     let row = Sealed { source_id: after.clone(), digest, sealed, ..row };
     Ok(Some(Renewed { row, family: (before, after), people }))
 }
@@ -451,6 +515,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::super::super::intake::Place;
+    use super::super::{PeopleReader, SealedPeople};
     use super::*;
 
     fn ring() -> KeyRing {
@@ -539,15 +604,59 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn what_is_packed_is_unpacked(texts in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..5_000), 1..4)) {
+        fn what_is_packed_is_unpacked(
+            texts in proptest::collection::vec(
+                (proptest::collection::vec(any::<u8>(), 0..5_000), proptest::collection::vec(0u8..4, 0..5_000)), 1..4),
+        ) {
             let mut packer = Packer::new();
-            for text in texts {
-                let packed = packer.pack(&text).unwrap();
-                prop_assert!(unpacked(&packed).unwrap().as_slice() == text.as_slice());
-                for cut in [0, 1, packed.len() / 2] {
+            let mut stream = Decompress::new(false);
+            for (first, second) in texts {
+                let whole = [first.as_slice(), &second].concat();
+                let packed = packer.pack(&whole, first.len()).unwrap();
+                let (text, length) = unpacked(&packed).unwrap();
+                prop_assert!(text.as_slice() == whole.as_slice() && length == first.len());
+                stream.reset(false);
+                let mut people = Vec::new();
+                unpack_people(&mut stream, &packed, &mut people).unwrap();
+                prop_assert!(people == first);
+                for cut in [0, 1, 3, 5, packed.len() / 2] {
                     prop_assert!(unpacked(packed.get(..cut).unwrap()).is_err());
                 }
+                // Cut before the end of the first part, or promising more than there is.
+                stream.reset(false);
+                let short = packed.get(..packed.len().min(4)).unwrap();
+                prop_assert!(unpack_people(&mut stream, short, &mut Vec::new()).is_err());
+                let mut lying = packed.to_vec();
+                lying[1..5].copy_from_slice(&u32::try_from(whole.len() + 1).unwrap().to_le_bytes());
+                prop_assert!(unpacked(&lying).is_err());
+                stream.reset(false);
+                prop_assert!(unpack_people(&mut stream, &lying, &mut Vec::new()).is_err());
+                lying[1..5].copy_from_slice(&u32::MAX.to_le_bytes());
+                prop_assert!(unpacked(&lying).is_err());
             }
         }
+    }
+
+    #[test]
+    fn what_was_packed_whole_is_still_read() {
+        let keys = ring();
+        let family = family(vec![person("SITI", 5), person("ANI", 6)]);
+        let now = open(&keys, prepare(&keys, std::slice::from_ref(&family)).unwrap().remove(0)).unwrap();
+        // As it was written until November 2026: the rows inside.
+        let content = Content::from(&family);
+        let mut text = serde_json::to_value(&content).unwrap();
+        text["r"] = serde_json::to_value(&content.rows).unwrap();
+        let mut packed = Packer::new().pack(text.to_string().as_bytes(), 0).unwrap().split_off(1 + LENGTH);
+        packed.insert(0, WHOLE);
+        let mut row = prepare(&keys, std::slice::from_ref(&family)).unwrap().remove(0);
+        row.sealed = keys.seal(COLUMN, row.id, &packed).unwrap();
+        let sealed = SealedPeople { id: row.id, region_code: row.region_code.clone(), people: 2, sealed: row.sealed.clone() };
+        let then = open(&keys, row).unwrap();
+        assert_eq!(then.people.len(), now.people.len());
+        assert_eq!(then.rows[0].cells().collect::<Vec<_>>(), now.rows[0].cells().collect::<Vec<_>>());
+        assert_eq!(then.people[0].nik.as_ref().unwrap().expose(), now.people[0].nik.as_ref().unwrap().expose());
+        let mut names = Vec::new();
+        PeopleReader::default().read(&keys, &sealed, |told| names.push(told.name.to_owned())).unwrap();
+        assert_eq!(names, ["SITI", "ANI"]);
     }
 }

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::model::{NikState, RegistryStatus};
-use super::packed::{COLUMN, unpack};
+use super::packed::{COLUMN, unpack_people};
 use crate::features::beneficiaries::Relation;
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
@@ -84,7 +84,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Text<'a> {
     }
 }
 
-/// What is sealed (see `packed`), without what only the family's record and corrections need: the cells alone are half of it.
+/// What is sealed (see `packed`), without what only the family's record and corrections need.
 #[derive(Deserialize)]
 struct Content<'a> {
     #[serde(rename = "a", default, borrow)]
@@ -151,7 +151,7 @@ impl PeopleReader {
     pub fn read(&mut self, keys: &KeyRing, row: &SealedPeople, mut take: impl FnMut(&PersonRead<'_>)) -> Result<()> {
         self.stream.reset(false);
         self.text.clear();
-        unpack(&mut self.stream, &keys.open(COLUMN, row.id, &row.sealed)?, &mut self.text)?;
+        unpack_people(&mut self.stream, &keys.open(COLUMN, row.id, &row.sealed)?, &mut self.text)?;
         let broken = |_| anyhow::anyhow!("statement {} holds something sealed that is no statement", row.id);
         let Content { address, kk, people } = serde_json::from_slice(&self.text).map_err(broken)?;
         for (ordinal, Told { source_id, facts }) in (0i16..).zip(&people) {
