@@ -305,6 +305,13 @@ diesel::table! {
 }
 
 diesel::table! {
+    match_codebooks (run_id) {
+        run_id -> Uuid,
+        content -> Text,
+    }
+}
+
+diesel::table! {
     match_decisions (id) {
         id -> Uuid,
         region_code -> Text,
@@ -342,7 +349,12 @@ diesel::table! {
         data_agrees -> Bool,
         right_state -> Nullable<Text>,
         unlocks -> Int2,
-        terms -> Text,
+        terms -> Nullable<Text>,
+        pattern -> Nullable<Int8>,
+        left_rivals -> Nullable<Float8>,
+        right_rivals -> Nullable<Float8>,
+        chain -> Nullable<Float8>,
+        calibration -> Nullable<Float8>,
     }
 }
 
@@ -871,6 +883,7 @@ diesel::joinable!(interventions -> beneficiaries (beneficiary_id));
 diesel::joinable!(interventions -> members (member_id));
 diesel::joinable!(jobs -> actors (actor_id));
 diesel::joinable!(jobs -> regions (region_code));
+diesel::joinable!(match_codebooks -> matching_runs (run_id));
 diesel::joinable!(match_decisions -> match_pairs (pair_id));
 diesel::joinable!(match_decisions -> regions (region_code));
 diesel::joinable!(match_queue -> members (member_id));
@@ -949,6 +962,7 @@ diesel::allow_tables_to_appear_in_same_query!(
     idempotency_keys,
     interventions,
     jobs,
+    match_codebooks,
     match_decisions,
     match_pairs,
     match_queue,

@@ -213,6 +213,11 @@ impl Comparison {
         ((pattern >> self.shift) & self.mask) as usize
     }
 
+    /// Where its cell stands in a pattern: how far from the lowest bit, and which bits.
+    pub(super) fn place(&self) -> (u32, u64) {
+        (self.shift, self.mask)
+    }
+
     /// The level of each part in a cell, the last part varying fastest.
     pub fn levels_of(&self, cell: usize) -> Vec<usize> {
         let mut rest = cell;

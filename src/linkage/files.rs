@@ -319,11 +319,12 @@ pub fn write(path: &Path, engine: &Engine, outcome: &Outcome, left: &Register, r
         let mut out = BufWriter::new(file.as_file_mut());
         let last = if explain { ",explanation" } else { "" };
         writeln!(out, "left_id,right_id,weight,probability,zone{last}").map_err(fail)?;
+        let book = explain.then(|| engine.codebook(&outcome.model));
         for pair in &outcome.pairs {
             let (l, r) = (quoted(left.id(pair.left)), quoted(right.id(pair.right)));
             write!(out, "{l},{r},{:.6},{:.9},{}", pair.weight, pair.probability, pair.zone.name()).map_err(fail)?;
-            if explain {
-                let terms: Vec<String> = engine.explain(&outcome.model, pair).iter().map(ToString::to_string).collect();
+            if let Some(book) = &book {
+                let terms: Vec<String> = book.explain(pair.pattern, pair.own()).iter().map(ToString::to_string).collect();
                 write!(out, ",{}", quoted(&terms.join("; "))).map_err(fail)?;
             }
             writeln!(out).map_err(fail)?;

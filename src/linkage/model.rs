@@ -460,26 +460,19 @@ impl Model {
         self.weight(scheme, pattern) - self.expectation
     }
 
-    /// The weight of a pattern in steps: the prior, each comparison, the family context. Each step is what the comparison adds given those
-    /// before it, so that the steps sum to the weight however the classes mix. The number is the comparison's; none for the prior, and the
-    /// number of comparisons for the context.
-    pub fn steps(&self, scheme: &Scheme, pattern: u64) -> Vec<(Option<usize>, f64)> {
-        let mut shares = self.priors;
-        let mut before = log_odds(&shares);
-        let mut out = vec![(None, before + self.expectation)];
-        let mut take = |number: usize, cell: Option<&Shares>| {
-            if let Some(cell) = cell {
-                times(&mut shares, cell);
-                let after = log_odds(&shares);
-                out.push((Some(number), after - before));
-                before = after;
-            }
-        };
-        for (number, (comparison, cells)) in scheme.comparisons.iter().zip(&self.cells).enumerate() {
-            take(number, cells.get(comparison.cell(pattern)));
-        }
-        take(scheme.comparisons.len(), self.context.get(context_of(pattern)));
-        out
+    /// The share of each class among candidates, and what competition for persons adds in bits.
+    pub(super) fn prior(&self) -> (&[f64], f64) {
+        (&self.priors, self.expectation)
+    }
+
+    /// Per comparison and cell the share within each class.
+    pub(super) fn cells(&self) -> &[Vec<[f64; CLASSES]>] {
+        &self.cells
+    }
+
+    /// The same for the family context; empty where none is known.
+    pub(super) fn context(&self) -> &[[f64; CLASSES]] {
+        &self.context
     }
 
     /// Whether the model fits a scheme: it has a share for each cell.
@@ -500,8 +493,13 @@ fn pool(counts: &mut Shares) {
 }
 
 fn log_odds(shares: &Shares) -> f64 {
-    let matching: f64 = shares.iter().take(MATCHES).sum();
-    let other: f64 = shares.iter().skip(MATCHES).sum();
+    let (matching, other) = shares.split_at(MATCHES);
+    odds(matching, other)
+}
+
+/// The logarithm to base 2 of the odds, by the shares of the classes that are of one person and of those that are not.
+pub(super) fn odds(matching: &[f64], other: &[f64]) -> f64 {
+    let (matching, other): (f64, f64) = (matching.iter().sum(), other.iter().sum());
     (matching.max(f64::MIN_POSITIVE) / other.max(f64::MIN_POSITIVE)).log2()
 }
 

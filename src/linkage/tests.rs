@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
 
+use super::explain::Codebook;
 use super::index::Index;
 use super::model::Model;
 use super::profile::Profile;
@@ -177,10 +178,19 @@ fn the_terms_of_a_weight_sum_to_it() {
     let (left, right) = registers(150);
     let engine = engine();
     let (outcome, ..) = linked(&left, &right, &Options::default());
+    let book = engine.codebook(&outcome.model);
+    // As it is kept beside a run: what it tells later is what it tells now, to the last bit.
+    let kept: Codebook = serde_json::from_str(&serde_json::to_string(&book).unwrap()).unwrap();
+    assert_eq!(kept, book);
     for pair in &outcome.pairs {
-        let sum: f64 = engine.explain(&outcome.model, pair).iter().map(|term| term.weight).sum();
+        let terms = kept.explain(pair.pattern, pair.own());
+        let sum: f64 = terms.iter().map(|term| term.weight).sum();
         assert!((sum - pair.weight).abs() < 1e-9, "{sum} is not {}", pair.weight);
+        for (field, level) in terms.iter().flat_map(|term| &term.levels) {
+            assert_eq!(kept.level(pair.pattern, field), *level);
+        }
     }
+    assert_eq!(kept.level(0, "no such field"), "missing");
 }
 
 #[test]
@@ -197,6 +207,7 @@ fn a_kept_model_scores_as_it_did_also_one_by_one() {
     // Half of the register is there from the start, half comes later.
     let (early, late) = right.split_at(right.len() / 2);
     let mut index = Index::new(&engine, &kept, load(&engine, early)).unwrap();
+    let book = engine.codebook(&kept);
     for (id, values) in late {
         index.insert(id, &values.iter().map(String::as_str).collect::<Vec<_>>());
     }
@@ -209,7 +220,7 @@ fn a_kept_model_scores_as_it_did_also_one_by_one() {
         match same {
             Some(candidate) => {
                 assert_eq!(candidate.evidence.to_bits(), evidence.to_bits());
-                let sum: f64 = engine.explain(index.model(), &candidate.pair).iter().map(|term| term.weight).sum();
+                let sum: f64 = book.explain(candidate.pair.pattern, candidate.pair.own()).iter().map(|term| term.weight).sum();
                 assert!((sum - candidate.pair.weight).abs() < 1e-9);
             }
             // Only the family context can have lifted it.
@@ -297,8 +308,9 @@ fn all_pairs_of_a_cluster_are_given() {
             assert!(pairs.contains(&closing), "{a} {b} {third}");
         }
     }
+    let book = engine.codebook(&outcome.model);
     for pair in &outcome.pairs {
-        let sum: f64 = engine.explain(&outcome.model, pair).iter().map(|term| term.weight).sum();
+        let sum: f64 = book.explain(pair.pattern, pair.own()).iter().map(|term| term.weight).sum();
         assert!((sum - pair.weight).abs() < 1e-9);
     }
     let shuffled = shuffled(&rows, 5);
@@ -375,9 +387,10 @@ proptest! {
             prop_assert_eq!(engine.pattern(&l, 0, &r, 0), engine.pattern(&r, 0, &l, 0));
             prop_assert_eq!(engine.pattern(&l, 0, &r, 0), engine.pattern(&l, 0, &l, 1));
             let outcome = engine.link(&mut l, &mut r, &Options { threads: 1, ..Options::default() }).unwrap();
+            let book = engine.codebook(&outcome.model);
             for pair in &outcome.pairs {
                 prop_assert!(pair.weight.is_finite());
-                let sum: f64 = engine.explain(&outcome.model, pair).iter().map(|term| term.weight).sum();
+                let sum: f64 = book.explain(pair.pattern, pair.own()).iter().map(|term| term.weight).sum();
                 prop_assert!((sum - pair.weight).abs() < 1e-9);
             }
             engine.dedupe(&mut r, &Options::default()).unwrap();

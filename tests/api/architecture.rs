@@ -37,7 +37,16 @@ const TABLES: &[(&str, &[&str])] = &[
     ),
     (
         "matching",
-        &["matching_runs", "match_pairs", "match_results", "match_decisions", "match_queue", "possible_duplicates", "match_samples"],
+        &[
+            "matching_runs",
+            "match_pairs",
+            "match_codebooks",
+            "match_results",
+            "match_decisions",
+            "match_queue",
+            "possible_duplicates",
+            "match_samples",
+        ],
     ),
     ("action_plans", &["programs", "action_plans", "activities"]),
     ("interventions", &["interventions"]),

@@ -14,10 +14,10 @@ use super::decided::{Decided, Keys};
 use super::model::{Against, Facts, Outcome, Zone, holding, nik_taken, status};
 use super::people::{self, People, Person, Side};
 use super::store::{self, Counted, MatchResult, Pair, Run};
+use super::weighing::names_alike;
 use crate::features::datasets;
 use crate::linkage::crew::{Cancelled, Crew};
-use crate::linkage::explain::Term;
-use crate::linkage::model::Model;
+use crate::linkage::explain::{Codebook, Term};
 use crate::linkage::profile::Profile;
 use crate::linkage::run::{Engine, Options, Outcome as Found, Pair as Weighed};
 use crate::platform::changes::Change;
@@ -173,6 +173,7 @@ struct Findings {
     results: Vec<MatchResult>,
     counted: Counted,
     model: String,
+    codebook: Codebook,
     /// What stood when the run began.
     decided: Decided,
 }
@@ -191,14 +192,25 @@ impl Findings {
         // In the order of the statements: side by side in the table, and at the end of its index.
         let mut in_order: Vec<&Weighed> = found.pairs.iter().collect();
         in_order.sort_by_key(|weighed| weighed.left);
-        let reasons = Reasons::of(engine, &found.model, &found.pairs, crew)?;
+        let book = engine.codebook(&found.model);
         let made = crew.chunks(count(&in_order), |range| {
             let list = in_order.get(range.start as usize..range.end as usize).unwrap_or_default();
             let pair = |weighed: &&Weighed| {
                 let blank = blank(run, (left, weighed.left), (right, weighed.right), &decided)?;
-                let (terms, data_agrees) = reasons.told(weighed);
-                let (weight, probability, zone) = (weighed.weight, weighed.probability, weighed.zone.name().into());
-                Some((weighed.left, weighed.right, Pair { weight, probability, zone, data_agrees, terms, ..blank }))
+                let [left_rivals, right_rivals, chain, calibration] = weighed.own().map(Some);
+                let pair = Pair {
+                    weight: weighed.weight,
+                    probability: weighed.probability,
+                    zone: weighed.zone.name().into(),
+                    data_agrees: data_agrees(&book, weighed.pattern),
+                    pattern: Some(weighed.pattern.cast_signed()),
+                    left_rivals,
+                    right_rivals,
+                    chain,
+                    calibration,
+                    ..blank
+                };
+                Some((weighed.left, weighed.right, pair))
             };
             list.iter().filter_map(pair).collect::<Vec<_>>()
         })?;
@@ -240,6 +252,7 @@ impl Findings {
                 compared: i64::try_from(found.stats.compared).unwrap_or(i64::MAX),
             },
             model: found.model.version.clone(),
+            codebook: book,
             pairs,
             results,
             decided,
@@ -247,7 +260,8 @@ impl Findings {
     }
 
     async fn store(self, step: &Step, done: i64, keys: &[(i32, i64)]) -> Result<Ended> {
-        let Findings { run, pairs, results, counted, model, decided } = self;
+        let Findings { run, pairs, results, counted, model, codebook, decided } = self;
+        let codebook = serde_json::to_string(&codebook).context("a codebook")?;
         let mut tx = step.write().await?;
         // First: whoever has the job's row keeps the job, however long the rest takes.
         if let Some(Halt::Cancelled) = step.progress(&mut tx, Progress { done, total: Some(done), cursor: None }).await? {
@@ -256,7 +270,7 @@ impl Findings {
         }
         store::insert_pairs(&mut tx, &pairs).await?;
         store::insert_results(&mut tx, run.id, &results).await?;
-        let ended = store::finish_run(&mut tx, run.id, counted, &model).await?;
+        let ended = store::finish_run(&mut tx, run.id, counted, &model, &codebook).await?;
         // What people decided while the engine worked.
         store::hold_decisions(&mut tx).await?;
         if datasets::under_keys(&tx, &run.releases()).await? != keys {
@@ -272,62 +286,15 @@ impl Findings {
     }
 }
 
-/// Terms as they are stored. As text at once: a hundred thousand trees of JSON take half a gigabyte.
-pub(super) fn told(terms: &[Term]) -> String {
-    let told: Vec<_> = terms
-        .iter()
-        .filter(|term| term.weight != 0.0 || !term.levels.is_empty())
-        .map(|term| (&term.key, &term.levels, term.weight))
-        .collect();
-    serde_json::to_string(&told).unwrap_or_else(|_| NO_TERMS.into())
+/// Terms as they are stored for two members: in words, as text.
+pub(super) fn told(terms: &[Term<'_>]) -> String {
+    let told: Vec<_> = terms.iter().filter(|term| term.tells_something()).map(|term| (term.key, &term.levels, term.weight)).collect();
+    serde_json::to_string(&told).unwrap_or_else(|_| "[]".into())
 }
 
-/// The terms of a pair that nobody weighed.
-const NO_TERMS: &str = "[]";
-
-/// Why pairs have their weights. What the fields and the family say is said once for all pairs that agree alike; most do.
-struct Reasons {
-    /// By pattern the terms, and whether the data agree.
-    shared: HashMap<u64, (String, bool)>,
-}
-
-impl Reasons {
-    fn of(engine: &Engine, model: &Model, pairs: &[Weighed], crew: &Crew<'_>) -> std::result::Result<Reasons, Cancelled> {
-        let mut patterns: Vec<u64> = pairs.iter().map(|weighed| weighed.pattern).collect();
-        patterns.sort_unstable();
-        patterns.dedup();
-        let told = crew.chunks(count(&patterns), |range| {
-            let list = patterns.get(range.start as usize..range.end as usize).unwrap_or_default();
-            list.iter().map(|pattern| (*pattern, shared(engine, model, *pattern))).collect::<Vec<_>>()
-        })?;
-        Ok(Reasons { shared: told.into_iter().flatten().collect() })
-    }
-
-    /// The terms of a pair as they are stored, and whether its names and birth dates agree.
-    fn told(&self, weighed: &Weighed) -> (String, bool) {
-        let (shared, data_agrees) =
-            self.shared.get(&weighed.pattern).map_or((NO_TERMS, false), |(terms, agrees)| (terms.as_str(), *agrees));
-        let own = told(&weighed.own_terms());
-        let text = match (shared.strip_suffix(']'), own.strip_prefix('[')) {
-            (Some(_), Some("]")) => shared.into(),
-            (Some("["), _) => own,
-            (Some(shared), Some(own)) => format!("{shared},{own}"),
-            _ => NO_TERMS.into(),
-        };
-        (text, data_agrees)
-    }
-}
-
-/// The terms of all pairs that agree so, and whether their names and birth dates do.
-fn shared(engine: &Engine, model: &Model, pattern: u64) -> (String, bool) {
-    let terms = engine.evidence_terms(model, pattern);
-    let level = |field: &str| {
-        let mut levels = terms.iter().flat_map(|term| &term.levels);
-        levels.find(|(known, _)| known == field).map_or("missing", |(_, level)| *level)
-    };
-    let name = level("name");
-    let data_agrees = (name.starts_with("equal") || name.starts_with("spelling")) && level("birth_date").starts_with("equal");
-    (told(&terms), data_agrees)
+/// Whether names and birth dates agree in all pairs of a pattern.
+fn data_agrees(book: &Codebook, pattern: u64) -> bool {
+    names_alike(book.level(pattern, "name")) && book.level(pattern, "birth_date").starts_with("equal")
 }
 
 /// What became of a person of the left side, and whether one of their pairs holds. None for a member of ours.
@@ -401,7 +368,12 @@ fn blank(run: &Run, (left, l): (&People, u32), (right, r): (&People, u32), decid
         data_agrees: false,
         right_state: other.inactive.map(|inactive| inactive.name().into()),
         unlocks: 0,
-        terms: NO_TERMS.into(),
+        pattern: None,
+        left_rivals: None,
+        right_rivals: None,
+        chain: None,
+        calibration: None,
+        terms: None,
     })
 }
 

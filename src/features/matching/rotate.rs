@@ -21,6 +21,7 @@ pub async fn follow_keys(tx: &mut Tx, people: &[Rekeyed]) -> Result<Vec<Change>>
     store::hold_decisions(tx).await?;
     let mut renamed = Renamed::default();
     for person in people {
+        renamed.statements.insert(person.statement);
         renamed.before.push(people::key(person.dataset, &person.before));
         renamed.after.push(people::key(person.dataset, &person.after));
     }

@@ -3,18 +3,19 @@
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
-use diesel::sql_types::{Array, Bool, Double, Nullable, SmallInt, Text, Uuid as SqlUuid};
+use diesel::sql_types::{Array, BigInt, Bool, Double, Nullable, SmallInt, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use futures_util::{StreamExt, TryStreamExt, future, stream};
 use serde::Serialize;
 use uuid::Uuid;
 
 use super::model::{Facts, Inactive, Outcome, RunState, Zone};
+use crate::linkage::explain::Own;
 use crate::platform::changes::Tracked;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
-use crate::schema::{jobs, match_pairs, matching_runs};
+use crate::schema::{jobs, match_codebooks, match_pairs, matching_runs};
 
 mod keys;
 mod quality;
@@ -26,8 +27,8 @@ pub use keys::{Renamed, decided_twice, rename};
 pub use quality::{Sample, bands, drawn, find_sample, insert_sample, samples_of, tally_pairs, verdicts, waiting};
 pub use results::{MatchResult, Names, Tally, WantedResults, count_results, find_result, insert_results, names, results, tally};
 pub use review::{
-    Decision, Seen, Standing, WantedPairs, about_to_decide, decisions, decisions_standing, derive, find_decision, find_decision_to_change,
-    find_pair, hold_decisions, insert_decision, needs_two, pairs, pairs_of, update_decision,
+    Decision, Seen, Standing, WantedPairs, about_to_decide, codebook_of, decisions, decisions_standing, derive, find_decision,
+    find_decision_to_change, find_pair, hold_decisions, insert_decision, needs_two, pairs, pairs_of, update_decision,
 };
 pub use twins::{
     FoundTwins, TWINS, Twins, WantedTwins, dequeue, find_twins, find_twins_to_change, list_twins, lock_village, next_village,
@@ -155,8 +156,10 @@ pub struct Counted {
     pub compared: i64,
 }
 
-/// The results of a run stand from now on.
-pub async fn finish_run(tx: &mut Tx, id: Uuid, counted: Counted, model: &str) -> Result<Run> {
+/// The results of a run stand from now on, and its pairs can be explained by this codebook.
+pub async fn finish_run(tx: &mut Tx, id: Uuid, counted: Counted, model: &str, codebook: &str) -> Result<Run> {
+    let content = (match_codebooks::run_id.eq(id), match_codebooks::content.eq(codebook));
+    diesel::insert_into(match_codebooks::table).values(content).execute(&mut tx.on()).await?;
     Ok(diesel::update(matching_runs::table.filter(tx.scope().within(matching_runs::region_code)).filter(matching_runs::id.eq(id)))
         .set((
             matching_runs::done_at.eq(Some(Utc::now())),
@@ -210,11 +213,26 @@ pub struct Pair {
     pub right_state: Option<String>,
     /// How many others a decision settles.
     pub unlocks: i16,
-    /// The terms that add up to the weight, as JSON text: only who explains a pair reads them.
-    pub terms: String,
+    /// How it agrees, to be read with the codebook of its run; none where nobody weighed it, like all that follow.
+    pub pattern: Option<i64>,
+    /// What the left person's other candidates take away.
+    pub left_rivals: Option<f64>,
+    /// What the right person's other claimants take away.
+    pub right_rivals: Option<f64>,
+    /// What it gains because both are like a third.
+    pub chain: Option<f64>,
+    /// What calibration adds.
+    pub calibration: Option<f64>,
+    /// The terms in words, as JSON text, of pairs that were stored before runs had codebooks.
+    pub terms: Option<String>,
 }
 
 impl Pair {
+    /// What is its own in its weight, where it was weighed.
+    pub fn own(&self) -> Option<Own> {
+        Some([self.left_rivals?, self.right_rivals?, self.chain?, self.calibration?])
+    }
+
     /// The lasting key of the left person, where that of the right one is known.
     pub fn beside(&self, right: &str) -> &str {
         if self.one_key == right { &self.other_key } else { &self.one_key }
@@ -246,9 +264,11 @@ pub async fn insert_pairs(tx: &mut Tx, rows: &[Pair]) -> Result<()> {
 async fn insert_some_pairs(tx: &Tx, rows: &[Pair]) -> QueryResult<usize> {
     diesel::sql_query(
         "INSERT INTO match_pairs (id, run_id, region_code, left_statement_id, left_ordinal, right_statement_id, right_ordinal,
-                    right_member_id, one_key, other_key, weight, probability, zone, nik_agrees, data_agrees, right_state, unlocks, terms)
+                    right_member_id, one_key, other_key, weight, probability, zone, nik_agrees, data_agrees, right_state, unlocks,
+                    pattern, left_rivals, right_rivals, chain, calibration)
              SELECT unnest($2), $1, unnest($3), unnest($4), unnest($5), unnest($6), unnest($7), unnest($8), unnest($9), unnest($10),
-                    unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18)",
+                    unnest($11), unnest($12), unnest($13), unnest($14), unnest($15), unnest($16), unnest($17), unnest($18),
+                    unnest($19), unnest($20), unnest($21), unnest($22)",
     )
     .bind::<SqlUuid, _>(rows.first().map(|row| row.run_id).unwrap_or_default())
     .bind::<Array<SqlUuid>, _>(rows.iter().map(|row| row.id).collect::<Vec<_>>())
@@ -267,7 +287,11 @@ async fn insert_some_pairs(tx: &Tx, rows: &[Pair]) -> QueryResult<usize> {
     .bind::<Array<Bool>, _>(rows.iter().map(|row| row.data_agrees).collect::<Vec<_>>())
     .bind::<Array<Nullable<Text>>, _>(rows.iter().map(|row| row.right_state.as_deref()).collect::<Vec<_>>())
     .bind::<Array<SmallInt>, _>(rows.iter().map(|row| row.unlocks).collect::<Vec<_>>())
-    .bind::<Array<Text>, _>(rows.iter().map(|row| row.terms.as_str()).collect::<Vec<_>>())
+    .bind::<Array<Nullable<BigInt>>, _>(rows.iter().map(|row| row.pattern).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Double>>, _>(rows.iter().map(|row| row.left_rivals).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Double>>, _>(rows.iter().map(|row| row.right_rivals).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Double>>, _>(rows.iter().map(|row| row.chain).collect::<Vec<_>>())
+    .bind::<Array<Nullable<Double>>, _>(rows.iter().map(|row| row.calibration).collect::<Vec<_>>())
     .execute(&mut tx.on())
     .await
 }

@@ -83,8 +83,7 @@ async fn compare_in(services: &Services, village: &str) -> Result<usize> {
     })
     .await
     .context("comparing")??;
-    let (_, model) = shipped()?;
-    let changes = store::record(&mut tx, &ids, &found, &model.version).await?;
+    let changes = store::record(&mut tx, &ids, &found, &shipped()?.model.version).await?;
     let compared = store::dequeue(&mut tx, &waiting).await?;
     // Who was compared and is nobody else leaves the queue, which is no change of a record.
     if changes.is_empty() {

@@ -7,7 +7,7 @@ use anyhow::Context;
 use super::jobs;
 use super::people::{Intake, People};
 use crate::features::beneficiaries::MatchedMember;
-use crate::linkage::explain::Term;
+use crate::linkage::explain::Codebook;
 use crate::linkage::index::Index;
 use crate::linkage::model::Model;
 use crate::linkage::run::{Engine, Zone};
@@ -19,22 +19,30 @@ const SELDOM: f64 = 7.418;
 
 /// The engine and the model that weighs single records: estimated once on synthetic registers (docs/LINKAGE.md), so that two records
 /// weigh the same today and next year.
-static SHIPPED: LazyLock<std::result::Result<(Engine, Model), String>> = LazyLock::new(|| {
+static SHIPPED: LazyLock<std::result::Result<Shipped, String>> = LazyLock::new(|| {
     let engine = jobs::engine().map_err(|error| error.to_string())?;
     let text = include_str!("../../../data/linkage/indonesian-model.json");
     let mut model: Model = serde_json::from_str(text).map_err(|error| error.to_string())?;
     model.calibration.offset -= SELDOM;
-    Ok((engine, model))
+    let book = engine.codebook(&model);
+    Ok(Shipped { engine, model, book })
 });
 
-/// Whether the names are the same, or spellings of one.
-fn names_alike(terms: &[Term]) -> bool {
-    let mut levels = terms.iter().flat_map(|term| &term.levels);
-    levels.any(|(field, level)| field == "name" && (level.starts_with("equal") || level.starts_with("spelling")))
+/// Whether the names are the same, or spellings of one, by how far they agree.
+pub(super) fn names_alike(level: &str) -> bool {
+    level.starts_with("equal") || level.starts_with("spelling")
+}
+
+/// The engine that weighs single records, its model, and what that says of every way to agree.
+pub(super) struct Shipped {
+    engine: Engine,
+    /// The model.
+    pub(super) model: Model,
+    book: Codebook,
 }
 
 /// The engine and the model.
-pub(super) fn shipped() -> Result<&'static (Engine, Model)> {
+pub(super) fn shipped() -> Result<&'static Shipped> {
     SHIPPED.as_ref().map_err(|cause| anyhow::anyhow!("the shipped model: {cause}").into())
 }
 
@@ -64,7 +72,7 @@ pub(super) fn weigh<'a>(
     meets: impl Fn(&MatchedMember, &MatchedMember) -> bool,
     mut found: impl FnMut(Weighed<'a>),
 ) -> Result<()> {
-    let (engine, model) = shipped()?;
+    let Shipped { engine, model, book } = shipped()?;
     let mut intake = Intake::of_members(&engine.layout);
     near.iter().for_each(|member| intake.member(member));
     let People { register, .. } = intake.into_people();
@@ -75,8 +83,8 @@ pub(super) fn weigh<'a>(
             if !meets(one, other) {
                 continue;
             }
-            let terms = engine.explain(model, &candidate.pair);
-            let names_alike = names_alike(&terms);
+            let terms = book.explain(candidate.pair.pattern, candidate.pair.own());
+            let names_alike = names_alike(book.level(candidate.pair.pattern, "name"));
             let (weight, probability, zone) = (candidate.pair.weight, candidate.pair.probability, candidate.pair.zone);
             found(Weighed { one, other, weight, probability, zone, terms: jobs::told(&terms), names_alike });
         }

@@ -82,13 +82,13 @@ fn words<'a>(table: &[(&'static str, &'static str, &'static str)], key: &'a str)
 }
 
 /// A term in Indonesian and in English: its key, and its fields with how far they agree.
-pub fn of(key: &str, levels: &[(String, String)]) -> (String, String) {
+pub fn of<T: AsRef<str>>(key: &str, levels: &[(T, T)]) -> (String, String) {
     if levels.is_empty() {
         let (indonesian, english) = words(FIELDS, key);
         return (indonesian.to_owned(), english.to_owned());
     }
     let parts = levels.iter().map(|(field, level)| {
-        let (field, level) = (words(FIELDS, field), words(LEVELS, level));
+        let (field, level) = (words(FIELDS, field.as_ref()), words(LEVELS, level.as_ref()));
         (format!("{}: {}", field.0, level.0), format!("{}: {}", field.1, level.1))
     });
     let (indonesian, english): (Vec<_>, Vec<_>) = parts.unzip();

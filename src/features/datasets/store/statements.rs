@@ -193,6 +193,8 @@ pub struct Older {
 pub struct Rekeyed {
     /// Of which dataset.
     pub dataset: Uuid,
+    /// The statement that tells of them.
+    pub statement: Uuid,
     /// The key that they had.
     pub before: String,
     /// The key that they have from now on.
@@ -202,8 +204,8 @@ pub struct Rekeyed {
 /// The people of these statements whose keys change.
 pub fn rekeyed(chunk: &[Older]) -> Vec<Rekeyed> {
     let people = |older: &Older| {
-        let (dataset, people) = (older.dataset, older.renewed.people.clone());
-        people.into_iter().map(move |(before, after)| Rekeyed { dataset, before, after })
+        let (dataset, statement, people) = (older.dataset, older.renewed.row.id, older.renewed.people.clone());
+        people.into_iter().map(move |(before, after)| Rekeyed { dataset, statement, before, after })
     };
     chunk.iter().flat_map(people).collect()
 }

@@ -11,10 +11,12 @@ use super::super::people::{self, Side};
 use super::super::store::{self, Pair, Seen, WantedPairs};
 use super::super::wording;
 use super::decisions::MatchDecisionOut;
+use crate::linkage::explain::{Codebook, Term};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Item, Page};
 use crate::platform::api::Api;
+use crate::platform::db::Scoped;
 use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
@@ -167,23 +169,30 @@ async fn fetch_pair(access: Access<MatchingRead>, Path(id): Path<Uuid>) -> Resul
     let keys = &access.platform().keys;
     let left = people::look_at(&db, keys, Side::Statement(pair.left_statement_id, pair.left_ordinal)).await?;
     let right = people::look_at(&db, keys, Side::of_right(&pair)?).await?;
-    let terms = in_words(&pair.terms)?;
+    let terms = reasons(&db, &pair).await?;
     access.record_in(RegionCode::stored(&pair.region_code), "match-pairs", Some(id), "fetch", 2, None)?;
     Ok(Item(MatchPairDetailOut { pair: (pair, decision).into(), left, right, terms }))
 }
 
-/// A term as stored: its key, its fields with their levels, its weight.
-type Stored = (String, Vec<(String, String)>, f64);
+/// The terms of a pair's weight; none where people decided about two whom the engine would not think of as one.
+async fn reasons(db: &impl Scoped, pair: &Pair) -> Result<Vec<MatchTermOut>> {
+    if let Some(terms) = &pair.terms {
+        return in_words(terms);
+    }
+    let (Some(pattern), Some(own)) = (pair.pattern, pair.own()) else { return Ok(Vec::new()) };
+    let book: Codebook = serde_json::from_str(&store::codebook_of(db, pair.id).await?).context("a run's codebook")?;
+    let terms = book.explain(pattern.cast_unsigned(), own);
+    Ok(terms.into_iter().filter(Term::tells_something).map(|term| worded(term.key, &term.levels, term.weight)).collect())
+}
 
-/// The terms of a stored pair, in words.
+/// Terms that were stored as text, in words.
 pub fn in_words(terms: &str) -> Result<Vec<MatchTermOut>> {
-    let stored: Vec<Stored> = serde_json::from_str(terms).context("terms of a pair")?;
-    Ok(stored
-        .into_iter()
-        .map(|(key, levels, weight)| {
-            let (indonesian, english) = wording::of(&key, &levels);
-            let levels = levels.into_iter().map(|(field, level)| MatchLevelOut { field, level }).collect();
-            MatchTermOut { key, levels, weight, indonesian, english }
-        })
-        .collect())
+    let stored: Vec<(String, Vec<(String, String)>, f64)> = serde_json::from_str(terms).context("terms of a pair")?;
+    Ok(stored.into_iter().map(|(key, levels, weight)| worded(&key, &levels, weight)).collect())
+}
+
+fn worded<T: AsRef<str>>(key: &str, levels: &[(T, T)], weight: f64) -> MatchTermOut {
+    let (indonesian, english) = wording::of(key, levels);
+    let level = |(field, level): &(T, T)| MatchLevelOut { field: field.as_ref().into(), level: level.as_ref().into() };
+    MatchTermOut { key: key.into(), levels: levels.iter().map(level).collect(), weight, indonesian, english }
 }

@@ -21,7 +21,7 @@ use crate::platform::db::{Scoped, Tx};
 use crate::platform::edit::IfGiven;
 use crate::platform::error::{Error, Result};
 use crate::platform::ids::RegionCode;
-use crate::schema::{match_decisions, match_pairs, match_results, matching_runs};
+use crate::schema::{match_codebooks, match_decisions, match_pairs, match_results, matching_runs};
 
 /// A decision's row.
 #[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
@@ -164,6 +164,17 @@ pub async fn find_pair(db: &impl Scoped, id: Uuid) -> Result<Seen> {
         .select((Pair::as_select(), Option::<Decision>::as_select()))
         .filter(db.scope().within(match_pairs::region_code))
         .filter(match_pairs::id.eq(id))
+        .first(&mut db.on())
+        .await?)
+}
+
+/// What a pair's pattern is read with.
+pub async fn codebook_of(db: &impl Scoped, pair: Uuid) -> Result<String> {
+    Ok(match_pairs::table
+        .inner_join(match_codebooks::table.on(match_codebooks::run_id.eq(match_pairs::run_id)))
+        .filter(db.scope().within(match_pairs::region_code))
+        .filter(match_pairs::id.eq(pair))
+        .select(match_codebooks::content)
         .first(&mut db.on())
         .await?)
 }
