@@ -480,8 +480,8 @@ pub async fn rejects_of(
         .inner_join(releases::table)
         .select(Reject::as_select())
         .filter(db.scope().within(releases::region_code))
-        .filter(release_rejects::release_id.eq(release))
-        .order(release_rejects::id)
+        .filter(release_rejects::release_id.eq_any([release])) // as `statements_under`
+        .order((release_rejects::release_id, release_rejects::id))
         .limit(limit)
         .into_boxed();
     if let Some(severity) = severity {

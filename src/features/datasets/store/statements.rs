@@ -41,6 +41,9 @@ pub async fn statements(db: &impl Scoped, keys: &KeyRing, release: Uuid, after: 
 }
 
 /// The same of one region and what lies under it, where one is named.
+///
+/// "Any of these releases", and by release first, so that only the index of releases gives this order: told that it is one release, the
+/// server may walk the ids of all others first (0.45 s to the first page of a second release of a regency).
 pub async fn statements_under(
     db: &impl Scoped,
     keys: &KeyRing,
@@ -52,9 +55,9 @@ pub async fn statements_under(
     let mut query = statements::table
         .select(Row::as_select())
         .filter(db.scope().within(statements::region_code))
-        .filter(statements::release_id.eq(release))
+        .filter(statements::release_id.eq_any([release]))
         .filter(statements::id.gt(after.unwrap_or(Uuid::nil())))
-        .order(statements::id)
+        .order((statements::release_id, statements::id))
         .limit(limit)
         .into_boxed();
     if let Some(region) = region {
@@ -64,15 +67,15 @@ pub async fn statements_under(
     rows.into_iter().map(|row| statement::open(keys, row.into())).collect()
 }
 
-/// What it states of people, still sealed: whoever reads many opens them with [`statement::PeopleReader`] while the next are on
-/// their way.
+/// What it states of people, still sealed and found like [`statements_under`]: whoever reads many opens them with
+/// [`statement::PeopleReader`] while the next are on their way.
 pub async fn sealed_people(db: &impl Scoped, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<SealedPeople>> {
     let rows: Vec<(Uuid, String, i32, Vec<u8>)> = statements::table
         .select((statements::id, statements::region_code, statements::people, statements::sealed))
         .filter(db.scope().within(statements::region_code))
-        .filter(statements::release_id.eq(release))
+        .filter(statements::release_id.eq_any([release]))
         .filter(statements::id.gt(after.unwrap_or(Uuid::nil())))
-        .order(statements::id)
+        .order((statements::release_id, statements::id))
         .limit(limit)
         .load(&mut db.on())
         .await?;
