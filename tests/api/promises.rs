@@ -215,6 +215,14 @@ async fn the_reference_asks_nobody_else() {
     }
     let settings = world.nobody().get("/docs/swagger-initializer.js").await.expect(200).text;
     assert!(settings.contains("\"validatorUrl\": \"none\""), "{settings}");
+    // Whatever can be read answers HEAD as it answers GET, without a body.
+    for path in ["/docs/", "/docs/swagger-ui.css", "/docs/swagger-initializer.js", "/openapi.json", "/docs/nothing-of-ours.js"] {
+        let whole = world.nobody().get(path).await;
+        let head = world.nobody().send(Method::HEAD, path, &[], None).await;
+        assert_eq!((head.status, head.text.as_str()), (whole.status, ""), "{path}");
+        assert_eq!(head.headers.get("content-type"), whole.headers.get("content-type"), "{path}");
+    }
+    world.nobody().get("/docs/nothing-of-ours.js").await.refused(404, "not_found");
 }
 
 /// Asks until it is told to wait; far longer than any limit of this test allows.
