@@ -398,6 +398,26 @@ async fn nonsense_is_refused_with_a_code() {
 }
 
 #[actix_web::test]
+async fn a_patch_that_says_nothing_changes_nothing() {
+    let world = World::new().await;
+    let mut tried = 0;
+    for (operation, case) in paired().into_iter().filter(|(operation, _)| operation.method == actix_web::http::Method::PATCH) {
+        let row = policy_of(&operation).unwrap();
+        let client = world.role(*Role::ALL.iter().find(|role| row.allows(**role)).unwrap());
+        let call = (case.make)(&world, Place::Home).await;
+        let before = world.changes().await;
+        let same = send(&client, &Method::PATCH, &Call { body: Some(json!({})), ..call.clone() }).await.expect(200);
+        assert_eq!((same.etag(), world.changes().await), (call.headers[0].1.clone(), before), "{operation:?}: {}", same.text);
+        // Nor is it taken for an edit of another version.
+        let stale = Call { headers: vec![("if-match".into(), "\"999\"".into())], body: Some(json!({})), ..call.clone() };
+        send(&client, &Method::PATCH, &stale).await.refused(412, "version_stale");
+        send(&client, &Method::PATCH, &call).await.expect(200);
+        tried += 1;
+    }
+    assert!(tried > 8, "{tried}");
+}
+
+#[actix_web::test]
 async fn the_same_key_does_it_once() {
     let world = World::new().await;
     for (operation, case) in paired().into_iter().filter(|(operation, _)| operation.method == actix_web::http::Method::POST) {

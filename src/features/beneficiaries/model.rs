@@ -46,7 +46,7 @@ macro_rules! facts {
         pub struct $name { $( $(#[$row])* #[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$type>, )+ }
 
         $(#[$update_doc])*
-        #[derive(Debug, Clone, Copy, Default, Deserialize, Validate, ToSchema)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, Validate, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $update {
             $( $(#[$row])* #[serde(default, deserialize_with = "given")] pub $field: Option<Option<$patch>>, )+

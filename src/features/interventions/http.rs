@@ -407,6 +407,9 @@ async fn edit(access: Access<InterventionsWrite>, Path(id): Path<Uuid>, edit: Ed
     } else if old.override_reason.is_some() {
         new.override_reason = override_reason.or(new.override_reason);
     }
+    if new == old {
+        return Ok(Found(shown(&access, "edited", store::find(&tx, id).await?)?));
+    }
     store_change(&access, tx, (old, new, family), "edited", reason).await
 }
 

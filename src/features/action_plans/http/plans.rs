@@ -262,6 +262,9 @@ async fn edit(access: Access<ActionPlansWrite>, Path(id): Path<Uuid>, edit: Edit
     let ActionPlanUpdate { title } = edit.patch;
     let mut new = old.clone();
     new.title = title.unwrap_or(new.title);
+    if new == old {
+        return Ok(Found(told(&tx, old).await?));
+    }
     let new = plan::update(&mut tx, &new).await?;
     let out = told(&tx, new.clone()).await?;
     tx.commit([Change::turned("edited", &old, &new)]).await?;
