@@ -7,10 +7,10 @@ use std::time::Duration;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
 use actix_web::middleware::{Compress, from_fn};
-use actix_web::{App, HttpResponse, HttpServer, guard, web};
+use actix_web::{App, HttpResponse, HttpServer, Route, guard, web};
 use anyhow::Context;
 use tokio::sync::watch;
-use utoipa_swagger_ui::{Config as DocsConfig, SwaggerUi};
+use utoipa_swagger_ui::Config as DocsConfig;
 
 use crate::features;
 use crate::platform::api::Api;
@@ -108,15 +108,13 @@ pub fn build(
         .app_data(web::Data::new(services.metrics.clone()))
         .app_data(web::PayloadConfig::new(BODY_LIMIT))
         .configure(|service| api.mount(service))
-        .service(web::resource("/openapi.json").route(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(move || {
+        .service(web::resource("/openapi.json").route(read().to(move || {
             let document = document.clone();
             async move { HttpResponse::Ok().content_type("application/json").body(document.to_string()) }
         })))
-        .route("/docs", web::get().to(|| async { HttpResponse::SeeOther().insert_header(("location", "/docs/")).finish() }))
-        .service(SwaggerUi::new("/docs/{_:.*}").config(
-            // Left to its default, the page asks a validator on the Internet about this service's document.
-            DocsConfig::from("/openapi.json").validator_url("none").try_it_out_enabled(true).persist_authorization(false),
-        ))
+        .route("/docs", read().to(|| async { HttpResponse::SeeOther().insert_header(("location", "/docs/")).finish() }))
+        // Not by the library's own service, which answers GET alone.
+        .route("/docs/{file:.*}", read().to(docs_file))
         .default_service(web::to(|| async { Err::<HttpResponse, Error>(Code::NotFound.into()) }))
         // The last one wrapped is the first to see a request.
         .wrap(from_fn(idempotency::middleware))
@@ -125,6 +123,20 @@ pub fn build(
         .wrap(Compress::default())
         .wrap(from_fn(telemetry::middleware))
         .wrap(tracing_actix_web::TracingLogger::default())
+}
+
+/// A route of whatever can be read: HEAD wherever GET is (RFC 9110 §9.3.2); the server leaves the body out.
+fn read() -> Route {
+    web::route().guard(guard::Any(guard::Get()).or(guard::Head()))
+}
+
+/// A file of Swagger UI.
+async fn docs_file(file: web::Path<String>) -> Result<HttpResponse, Error> {
+    // Left to its default, the page asks a validator on the Internet about this service's document.
+    let config = DocsConfig::from("/openapi.json").validator_url("none").try_it_out_enabled(true).persist_authorization(false);
+    let found = utoipa_swagger_ui::serve(&file, Arc::new(config)).map_err(|cause| anyhow::anyhow!("a file of /docs: {cause}"))?;
+    let file = found.ok_or(Code::NotFound)?;
+    Ok(HttpResponse::Ok().content_type(file.content_type).body(file.bytes.into_owned()))
 }
 
 /// Serves until told to stop, then finishes the requests and jobs in hand.

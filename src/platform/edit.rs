@@ -14,23 +14,28 @@ use super::api::{Description, Parameter};
 use super::error::{Code, Error, Result};
 use super::valid::{describe_refusals, read_json};
 
-/// The version that the client read, from `If-Match`.
-#[derive(Debug, Clone, Copy)]
-pub struct IfMatch(i32);
+/// The versions that the client would change, from `If-Match`: as a rule the one that it read.
+#[derive(Debug, Clone)]
+pub struct IfMatch(Vec<i32>);
 
 impl IfMatch {
     /// Refuses when the record has moved on.
-    pub fn demand(self, version: i32) -> Result<()> {
-        if self.0 == version { Ok(()) } else { Err(Code::VersionStale.into()) }
+    pub fn demand(&self, version: i32) -> Result<()> {
+        if self.0.contains(&version) { Ok(()) } else { Err(Code::VersionStale.into()) }
     }
 }
 
 fn expected(request: &HttpRequest) -> Result<IfMatch> {
-    let Some(value) = request.headers().get(IF_MATCH) else { return Err(Code::VersionRequired.into()) };
-    let text = value.to_str().unwrap_or_default().trim();
-    // A weak or foreign tag names no version of ours, so it cannot match.
-    let version = text.strip_prefix('"').and_then(|text| text.strip_suffix('"')).and_then(|text| text.parse().ok());
-    version.map(IfMatch).ok_or_else(|| Code::VersionStale.into())
+    let lines: Vec<&str> = request.headers().get_all(IF_MATCH).map(|value| value.to_str().unwrap_or_default()).collect();
+    if lines.is_empty() {
+        return Err(Code::VersionRequired.into());
+    }
+    // One of a list is enough (RFC 9110 §13.1.1). A weak or foreign tag names no version of ours, so it cannot match; nor does `*`,
+    // by which nobody's change would be seen.
+    let tags = lines.iter().flat_map(|line| line.split(',')).map(str::trim);
+    let versions: Vec<i32> =
+        tags.filter_map(|tag| tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"')).and_then(|tag| tag.parse().ok())).collect();
+    if versions.is_empty() { Err(Code::VersionStale.into()) } else { Ok(IfMatch(versions)) }
 }
 
 fn describe_match(to: &mut Description<'_>) {
@@ -56,7 +61,7 @@ impl Parameter for IfMatch {
 
 /// `If-Match` where it may be left out: a step (`submit`, `approve`) is guarded by the record's state, but whoever sends the
 /// version they read is not made to vouch for another one (RFC 9110 §13.1.1: a condition that is sent must be kept).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct IfGiven(Option<IfMatch>);
 
 impl IfGiven {
@@ -64,8 +69,8 @@ impl IfGiven {
     pub const NOTHING: IfGiven = IfGiven(None);
 
     /// Refuses when a version was sent and the record has moved on.
-    pub fn demand(self, version: i32) -> Result<()> {
-        self.0.map_or(Ok(()), |sent| sent.demand(version))
+    pub fn demand(&self, version: i32) -> Result<()> {
+        self.0.as_ref().map_or(Ok(()), |sent| sent.demand(version))
     }
 }
 

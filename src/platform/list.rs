@@ -55,13 +55,6 @@ impl<F> List<F> {
         key.map(Some).ok_or_else(unknown_cursor)
     }
 
-    /// The same for a list that is followed for ever: a cursor that was kept from before lists had names is taken too. It is the key alone,
-    /// which no cursor of today reads as.
-    pub fn after_or_kept<K: DeserializeOwned>(&self) -> Result<Option<K>> {
-        let kept = self.after.as_ref().and_then(|text| serde_json::from_slice(&URL_SAFE_NO_PAD.decode(text).ok()?).ok());
-        kept.map_or_else(|| self.after(), |key| Ok(Some(key)))
-    }
-
     /// A place in this list as clients send it back.
     pub fn cursor<K: Serialize>(&self, key: &K) -> Option<String> {
         cursor(self.list, key)

@@ -226,6 +226,50 @@ impl KkNumber {
     }
 }
 
+/// The text with each NIK and KK number in it masked, however it is grouped; `None` where it holds none. Numbers are read as in
+/// their own fields: what joins digits there joins them here, and other numbers, of houses, plots and series, stand in texts rightly.
+pub fn numbers_masked(text: &str) -> Option<String> {
+    if text.bytes().filter(u8::is_ascii_digit).count() < 16 {
+        return None;
+    }
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    let (mut found, mut within) = (false, false);
+    while let Some(c) = rest.chars().next() {
+        let number = if c.is_ascii_digit() && !within { leading_number(rest) } else { None };
+        let taken = match &number {
+            Some((taken, mask)) => {
+                out.push_str(mask);
+                *taken
+            }
+            None => {
+                out.push(c);
+                c.len_utf8()
+            }
+        };
+        found |= number.is_some();
+        within = c.is_ascii_digit();
+        rest = rest.get(taken..).unwrap_or_default();
+    }
+    found.then_some(out)
+}
+
+/// How many bytes the number takes that a text begins with, and its mask. A group of digits belongs to it whole or not at all.
+fn leading_number(text: &str) -> Option<(usize, String)> {
+    let (mut count, mut end) = (0usize, 0usize);
+    for (at, c) in text.char_indices() {
+        if c.is_ascii_digit() {
+            count = count.saturating_add(1);
+            end = at.saturating_add(1);
+        }
+        if count > 16 || (!c.is_ascii_digit() && (count == 16 || !is_filler(c))) {
+            break;
+        }
+    }
+    let number = text.get(..end).filter(|_| count == 16)?;
+    let mask = Nik::parse(number).map(|nik| nik.mask()).or_else(|_| KkNumber::parse(number).map(|kk| kk.mask()));
+    Some((end, mask.ok()?))
+}
+
 /// Accepts JSON strings only. serde's own messages quote the offending value, so every scalar is caught here.
 struct TextVisitor {
     not_text: &'static str,

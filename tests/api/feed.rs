@@ -256,8 +256,8 @@ async fn the_feed_goes_on_after_a_restore_into_another_server() {
     )
     .await
     .unwrap();
-    // Had read on after the dump was made, and kept its cursor from before cursors named their list.
-    follower.next = URL_SAFE_NO_PAD.encode("[5000000300,7]");
+    // Had read on after the dump was made.
+    follower.next = cursor(list_tag(CHANGES), &(5_000_000_300_i64, 7)).unwrap();
     for _ in 0..2 {
         world.services.db.migrate().await.unwrap();
     }
@@ -268,6 +268,24 @@ async fn the_feed_goes_on_after_a_restore_into_another_server() {
     let mut newcomer = Follower::new(world.role(Role::Auditor));
     while newcomer.poll(10).await {}
     assert_eq!(newcomer.taken, [old, new]);
+}
+
+#[actix_web::test]
+async fn a_cursor_that_the_feed_does_not_understand_is_told_and_opens_nothing() {
+    let world = World::new().await;
+    tell(world.sql().await, world.actor_id("coordinator"), "62.02").await;
+    settled(&world).await;
+    let coordinator = world.role(Role::Coordinator);
+    // The place alone; of another list; of another shape; cut off; nothing at all.
+    let place = URL_SAFE_NO_PAD.encode("[1,7]");
+    let elsewhere = cursor(list_tag("/api/v1/agencies"), &(1, 7)).unwrap();
+    let other = cursor(list_tag(CHANGES), &Uuid::nil()).unwrap();
+    let whole = cursor(list_tag(CHANGES), &(1, 7)).unwrap();
+    for unknown in [place.as_str(), &elsewhere, &other, &whole[..whole.len() - 2], ""] {
+        let refused = coordinator.get(&format!("/changes?after={unknown}")).await.refused(422, "invalid");
+        assert_eq!((&refused.body["errors"][0]["path"], &refused.body["errors"][0]["code"]), (&json!("after"), &json!("cursor")));
+    }
+    coordinator.get(&format!("/changes?after={whole}")).await.expect(200);
 }
 
 #[actix_web::test]

@@ -185,6 +185,64 @@ async fn killed_again_and_again_an_import_ends_exact_and_no_nik_is_anywhere() {
     assert!(list.families.iter().flat_map(|family| &family.members).all(|member| !logs.contains(&member.name)), "a name stands in the log");
 }
 
+#[actix_web::test]
+async fn a_number_in_a_name_or_an_address_is_masked_and_kept_only_sealed() {
+    let world = World::new().await;
+    let coordinator = world.role(Role::Coordinator);
+    let list = List::new(&world, "62.02", 31, 20).await;
+    let mut rows: Vec<Vec<String>> = list.csv().lines().map(|line| line.split(';').map(str::to_owned).collect()).collect();
+    let headers = rows[0].clone();
+    let column = |name: &str| headers.iter().position(|header| header == name).unwrap();
+    let (relation, name, address) = (column("Hubungan dengan Kepala Keluarga"), column("Nama"), column("Alamat"));
+    let heads: Vec<usize> = (1..rows.len()).filter(|at| rows[*at][relation] == "Kepala Keluarga").take(2).collect();
+    rows[heads[0]][address] = "JL MAWAR 6202'0941'0785'0001 RT 2".into();
+    rows[heads[1]][name] = "ZULAIKHA CONTOH 6202.0901.1215.0003".into();
+    let written = ["6202'0941'0785'0001", "6202.0901.1215.0003", "6202094107850001", "6202090112150003"];
+    let text = rows.iter().map(|row| row.join(";")).collect::<Vec<_>>().join("\n");
+    let (dataset, _) = dataset(&world, Place::Home).await;
+    let sent = send(&coordinator, &dataset, &[("mode", "commit")], text.as_bytes()).await.expect(202);
+    world.run_jobs().await;
+    let release = sent.body["release_id"].as_str().unwrap().to_owned();
+    let done = coordinator.get(&format!("/releases/{release}")).await.expect(200).body;
+    assert_eq!((done["counts"]["families"].as_u64(), done["counts"]["rows_rejected"].as_u64()), (Some(20), Some(0)), "nobody is lost");
+    let told = coordinator.all(&format!("/releases/{release}/rejects?code=number_masked")).await;
+    let told: Vec<_> = told.iter().map(|row| (row["row"].as_u64().unwrap(), row["column"].as_str().unwrap())).collect();
+    assert_eq!(told, [(heads[0] as u64 + 1, "Alamat"), (heads[1] as u64 + 1, "Nama")]);
+
+    // Wherever it is shown, masked; and nowhere whole.
+    let found = coordinator.post("/beneficiaries/search", serde_json::json!({"name": "Zulaikha Contoh"})).await.expect(200);
+    let id = found.body["items"][0]["beneficiary"]["id"].as_str().unwrap_or_else(|| panic!("{}", found.text)).to_owned();
+    let mut shown = vec![found.text];
+    for path in [
+        "/beneficiaries?limit=200".to_owned(),
+        format!("/beneficiaries/{id}"),
+        format!("/beneficiaries/{id}/members"),
+        format!("/beneficiaries/{id}/history"),
+        format!("/releases/{release}/records?limit=200"),
+        format!("/releases/{release}/rejects?limit=200"),
+        format!("/releases/{release}/rejects.csv"),
+    ] {
+        shown.push(coordinator.get(&path).await.expect(200).text);
+    }
+    shown.push(world.role(Role::ProvinceObserver).get("/changes?limit=200").await.expect(200).text);
+    let shown = shown.join("\n");
+    for masked in ["JL MAWAR 6202********0001 RT 2", "ZULAIKHA CONTOH 6202********0003"] {
+        assert!(shown.matches(masked).count() >= 2, "{masked} in lists and in what the release states");
+    }
+    let dump = dump(&world.db.url);
+    assert!(dump.contains("ZULAIKHA CONTOH 6202********0003"), "the dump is whole");
+    for number in written {
+        assert!(!shown.contains(number) && !dump.contains(number), "{number}");
+    }
+    // What was delivered rests as it was, sealed.
+    let db = world.services.read_as_system().await.unwrap();
+    let kept = entas::features::datasets::statements(&db, &world.services.keys, release.parse().unwrap(), None, 100).await.unwrap();
+    for (at, cell) in [(0, address), (1, name)] {
+        let delivered = &rows[heads[at]][cell];
+        assert!(kept.iter().flat_map(|family| &family.rows).any(|row| row.cells().nth(cell) == Some(delivered)), "{delivered}");
+    }
+}
+
 /// The database as text, sealed bytes both as they are printed and as they are.
 pub fn dump(url: &str) -> String {
     let out = Command::new("pg_dump").args(["--no-owner", "--inserts", "--exclude-table=regions", url]).output().expect("pg_dump");

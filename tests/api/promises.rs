@@ -215,6 +215,33 @@ async fn the_reference_asks_nobody_else() {
     }
     let settings = world.nobody().get("/docs/swagger-initializer.js").await.expect(200).text;
     assert!(settings.contains("\"validatorUrl\": \"none\""), "{settings}");
+    // Whatever can be read answers HEAD as it answers GET, without a body.
+    for path in ["/docs/", "/docs/swagger-ui.css", "/docs/swagger-initializer.js", "/openapi.json", "/docs/nothing-of-ours.js"] {
+        let whole = world.nobody().get(path).await;
+        let head = world.nobody().send(Method::HEAD, path, &[], None).await;
+        assert_eq!((head.status, head.text.as_str()), (whole.status, ""), "{path}");
+        assert_eq!(head.headers.get("content-type"), whole.headers.get("content-type"), "{path}");
+    }
+    world.nobody().get("/docs/nothing-of-ours.js").await.refused(404, "not_found");
+}
+
+/// RFC 9110 §13.1.1: one current tag in the list is enough; what names no version of ours matches nothing.
+#[actix_web::test]
+async fn one_of_several_versions_is_enough_for_a_change() {
+    let world = World::new().await;
+    let administrator = world.role(Role::Administrator);
+    let path = format!("/agencies/{}", world.home.agency);
+    let edit = async |tags: &str, name: &str| {
+        let body = json!({"short_name": name}).to_string().into_bytes();
+        administrator.send(Method::PATCH, &path, &[("if-match", tags)], Some(body)).await
+    };
+    for (tags, name) in [("\"7\", \"1\"", "A"), ("W/\"9\",\"2\",\"of, another\"", "B"), ("\"3\" , ,", "C")] {
+        edit(tags, name).await.expect(200);
+    }
+    for tags in ["\"1\", \"3\"", "W/\"4\"", "*", "4", "", "\"\"", "\"4\"\"5\""] {
+        edit(tags, "D").await.refused(412, "version_stale");
+    }
+    assert_eq!(administrator.get(&path).await.expect(200).etag(), "\"4\"");
 }
 
 /// Asks until it is told to wait; far longer than any limit of this test allows.

@@ -96,6 +96,7 @@ async fn a_family_is_proposed_confirmed_and_registered() {
         ("family", json!({"region_code": world.home.village, "members": []}), "family.members"),
         ("visited_at", json!("1999-01-01T00:00:00Z"), "visited_at"),
         ("note", json!("NIK 6202990201700701"), "note"),
+        ("officer_name", json!("Pak RT, NIK 6202990201700701"), "officer_name"),
     ] {
         let mut bad = proposal(&result, one(&world, Place::Home));
         bad[field] = value;

@@ -422,7 +422,12 @@ async fn a_withdrawn_release_ranks_nobody_any_more() {
         (withdrawn.body["state"].as_str(), withdrawn.body["withdrawn_because"].as_str()),
         (Some("withdrawn"), Some("Daftar yang salah"))
     );
-    coordinator.post(&path, body.clone()).await.refused(409, "step_not_allowed");
+    let when = withdrawn.body["updated_at"].as_str().unwrap().split('.').next().unwrap();
+    let again = coordinator.post(&path, body.clone()).await.refused(409, "step_not_allowed");
+    let unread = coordinator.get(&format!("/releases/{}/records", id(&second))).await.refused(409, "release_not_kept");
+    for refused in [again, unread] {
+        assert!(refused.body["detail"].as_str().unwrap().contains(&format!("withdrawn at {when}Z")), "{}", refused.text);
+    }
     assert_eq!(stored(&world).await, first, "the older release ranks again");
     assert_eq!(number(&world, "SELECT count(*) FROM beneficiaries").await, 40, "families stay");
     assert_eq!(number(&world, "SELECT count(*) FROM statements").await, 80, "statements stay");

@@ -3,9 +3,11 @@
 use std::collections::{BTreeSet, HashMap};
 
 use entas::platform::api::Operation;
-use entas::platform::policy::{POLICY, Role, Row};
+use entas::platform::ids::{Level, RegionCode};
+use entas::platform::policy::{Agency, POLICY, Role, Row};
 use reqwest::Method;
 use serde_json::{Value, json};
+use uuid::Uuid;
 
 use crate::support::{Answer, Call, Case, Client, Place, World};
 
@@ -158,6 +160,223 @@ async fn what_lies_in_the_next_village_does_not_exist() {
     world.run_jobs().await;
 }
 
+/// Everybody of the neighbouring regency in the same province, at their work there.
+async fn next_regency(world: &mut World) -> Vec<(Role, Client)> {
+    let agency = Uuid::now_v7();
+    let insert = "INSERT INTO agencies (id, region_code, name, kind) VALUES ($1, '62.01', 'Dinas Sosial Kobar', 'regional_office')";
+    world.sql().await.execute(insert, &[&agency]).await.unwrap();
+    let mut everybody = Vec::new();
+    for role in Role::ALL {
+        let region = match role.levels()[0] {
+            Level::Regency => "62.01",
+            Level::Subdistrict => "62.01.01",
+            Level::Village => "62.01.01.1011",
+            // Who is over both regencies is nobody's neighbour.
+            _ => continue,
+        };
+        let agency = (role.agency() == Agency::Required).then_some(agency);
+        everybody.push((*role, world.hire(&format!("kobar-{}", role.name()), *role, region, agency).await));
+    }
+    everybody
+}
+
+#[actix_web::test]
+async fn what_lies_in_the_neighbouring_regency_does_not_exist() {
+    let mut world = World::new().await;
+    let neighbours = next_regency(&mut world).await;
+    let mut wrong = Vec::new();
+    for (operation, case) in paired() {
+        let row = policy_of(&operation).unwrap();
+        for (role, neighbour) in neighbours.iter().filter(|(role, _)| row.allows(*role)) {
+            let call = (case.make)(&world, Place::Home).await;
+            if call.everywhere.is_some() {
+                continue;
+            }
+            let before = world.changes().await;
+            let answer = send(neighbour, &method_of(&operation), &call).await;
+            let list = !call.mentions.is_empty();
+            let items = answer.body["items"].to_string();
+            let told = call.mentions.iter().any(|id| answer.text.contains(id.as_str())) || items.contains("\"62.02");
+            let absent = answer.status == 404 || (list && answer.status == 200);
+            if !absent || told || world.changes().await != before {
+                wrong.push(format!("{operation:?} as {}: {} {} {}", role.name(), answer.asked, answer.status, answer.text));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    world.run_jobs().await;
+}
+
+/// Whether a text names a record or a region.
+fn names_something(text: &str) -> bool {
+    Uuid::parse_str(text).is_ok() || RegionCode::parse(text).is_some()
+}
+
+/// Where two bodies name different things, as JSON pointers with what the other one names. A record's own new id or code names nothing yet.
+fn differing(own: &Value, other: &Value, at: &str, out: &mut Vec<(String, Value)>) {
+    match (own, other) {
+        (Value::Object(own), Value::Object(other)) => {
+            for (key, value) in own.iter().filter(|(key, _)| !["id", "code"].contains(&key.as_str())) {
+                differing(value, other.get(key).unwrap_or(&Value::Null), &format!("{at}/{key}"), out);
+            }
+        }
+        (Value::Array(own), Value::Array(other)) => {
+            own.iter().zip(other).enumerate().for_each(|(index, (own, other))| differing(own, other, &format!("{at}/{index}"), out));
+        }
+        (Value::String(own), Value::String(theirs)) if own != theirs && names_something(own) && names_something(theirs) => {
+            out.push((at.to_owned(), other.clone()));
+        }
+        _ => {}
+    }
+}
+
+/// One's own call with one thing of elsewhere in it: each place of path, query and body where the two calls name different things.
+/// Where that is a record, also with one that is nowhere.
+fn mixed(own: &Call, other: &Call) -> Vec<(Call, Option<Call>)> {
+    let nowhere = |theirs: &str| Uuid::parse_str(theirs).is_ok().then(|| Uuid::now_v7().to_string());
+    let ends = ['/', '?', '&', '='];
+    let cut = |path: &str| path.split_inclusive(ends).map(str::to_owned).collect::<Vec<_>>();
+    let (ours, theirs) = (cut(&own.path), cut(&other.path));
+    let names = |part: &str| names_something(part.trim_end_matches(ends));
+    let mut calls = Vec::new();
+    for at in (0..ours.len().min(theirs.len())).filter(|at| ours[*at] != theirs[*at] && names(&ours[*at]) && names(&theirs[*at])) {
+        let with = |part: String| {
+            let mut path = ours.clone();
+            path[at] = part;
+            Call { path: path.concat(), ..own.clone() }
+        };
+        let bare = theirs[at].trim_end_matches(ends);
+        calls.push((with(theirs[at].clone()), nowhere(bare).map(|id| with(theirs[at].replace(bare, &id)))));
+    }
+    let mut places = Vec::new();
+    if let (Some(own), Some(other)) = (&own.body, &other.body) {
+        differing(own, other, "", &mut places);
+    }
+    for (at, theirs) in places {
+        let with = |value: Value| {
+            let mut body = own.body.clone().unwrap();
+            *body.pointer_mut(&at).unwrap() = value;
+            Call { body: Some(body), ..own.clone() }
+        };
+        let unknown = theirs.as_str().and_then(nowhere).map(|id| with(json!(id)));
+        calls.push((with(theirs), unknown));
+    }
+    calls
+}
+
+/// How a call was refused: its status, code and the codes of its fields. `None` where it was not.
+fn refusal(answer: &Answer) -> Option<(u16, String, Vec<String>)> {
+    let codes = |list: &Value| list.as_array().into_iter().flatten().map(|error| error["code"].to_string()).collect();
+    // Of a batch each item is refused by itself.
+    if answer.status == 200 && answer.body["refused"] == json!(1) {
+        return Some((200, String::new(), codes(&answer.body["items"][0]["errors"])));
+    }
+    let code = answer.body["code"].to_string();
+    [404, 409, 422].contains(&answer.status).then(|| (answer.status, code, codes(&answer.body["errors"])))
+}
+
+#[actix_web::test]
+async fn nothing_of_ones_own_is_tied_to_what_lies_elsewhere() {
+    let world = World::new().await;
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for (operation, case) in paired() {
+        let row = policy_of(&operation).unwrap();
+        let client = world.role(*Role::ALL.iter().find(|role| row.allows(**role)).unwrap());
+        let (own, other) = ((case.make)(&world, Place::Home).await, (case.make)(&world, Place::Foreign).await);
+        for (call, unknown) in mixed(&own, &other) {
+            // A family is offered to whichever village it moves to.
+            let offered = case.operation == "family_moves_create" && unknown.is_none();
+            if own.everywhere.is_some() || offered {
+                continue;
+            }
+            tried += 1;
+            let before = world.changes().await;
+            let answer = send(&client, &method_of(&operation), &call).await;
+            let told = other.mentions.iter().any(|id| answer.text.contains(id.as_str()));
+            let empty = !call.mentions.is_empty() && answer.status == 200;
+            let body = call.body.map(|body| body.to_string()).unwrap_or_default();
+            if (refusal(&answer).is_none() && !empty) || told || world.changes().await != before {
+                wrong.push(format!("{operation:?}: {} {body}: {} {}", answer.asked, answer.status, answer.text));
+            }
+            // Nor is it told that there is such a thing elsewhere.
+            if let Some(unknown) = unknown {
+                let nothing = send(&client, &method_of(&operation), &unknown).await;
+                if (nothing.status, refusal(&nothing)) != (answer.status, refusal(&answer)) {
+                    let asked = (answer.status, &answer.text, nothing.status, &nothing.text);
+                    wrong.push(format!("{operation:?}: {} {body}: told apart from what is nowhere: {asked:?}", answer.asked));
+                }
+            }
+        }
+    }
+    assert!(tried > 100, "{tried} calls are too few to be all");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    world.run_jobs().await;
+}
+
+/// Ids that the cases leave out of their bodies: operation, what the body gets, and what of it makes room. `X` is the id of what
+/// is named first.
+const ALSO_NAMED: &[(&str, &str, &str, &str)] = &[
+    // First: a proposal is compared with families, and those of a list that others make here have numbers that nobody can open.
+    ("photo", "proposals_create", r#"{"attachment_ids": ["X"]}"#, ""),
+    ("criteria", "verification_campaigns_create", r#"{"criteria_set_id": "X"}"#, ""),
+    ("decreed", "verification_campaigns_create", r#"{"target_list_id": "X"}"#, "release_id"),
+    ("criteria", "verification_campaigns_edit", r#"{"criteria_set_id": "X"}"#, ""),
+    ("agency", "verification_campaigns_edit", r#"{"lead_agency_id": "X"}"#, ""),
+    ("campaign", "target_lists_create", r#"{"rules": {"campaign_ids": ["X"]}}"#, ""),
+    ("campaign", "target_lists_redraft", r#"{"rules": {"campaign_ids": ["X"]}}"#, ""),
+    ("program", "activities_edit", r#"{"program_id": "X"}"#, ""),
+];
+
+/// A record of a place that nothing hangs on yet.
+async fn record(world: &World, place: Place, kind: &str) -> String {
+    match kind {
+        "agency" => world.place(place).agency.to_string(),
+        "campaign" => crate::target_lists::campaign(world, place, "open").await.to_string(),
+        "decreed" => crate::target_lists::list(world, place, "decreed").await.0.to_string(),
+        "photo" => crate::results::attachment(world, place).await,
+        "program" => crate::action_plans::program(world, place).await.0,
+        _ => {
+            let body = json!({"region_code": world.place(place).regency, "code": format!("uji-{}", Uuid::now_v7()), "edition": 1,
+                "name": "Kriteria", "threshold": 1, "criteria": [{"code": "no_land", "question": "Tidak mempunyai lahan"}]});
+            world.role_in(place, Role::Coordinator).post("/criteria-sets", body).await.expect(201).id()
+        }
+    }
+}
+
+#[actix_web::test]
+async fn nor_by_what_a_body_need_not_name() {
+    let world = World::new().await;
+    let paired = paired();
+    for (kind, name, fields, room) in ALSO_NAMED {
+        let (operation, case) = paired.iter().find(|(_, case)| case.operation == *name).unwrap();
+        let row = policy_of(operation).unwrap();
+        let client = world.role(*Role::ALL.iter().find(|role| row.allows(**role)).unwrap());
+        let (own, other) = (record(&world, Place::Home, kind).await, record(&world, Place::Foreign, kind).await);
+        let call = (case.make)(&world, Place::Home).await;
+        let naming = |id: &str| {
+            let mut body = call.body.clone().unwrap();
+            let fields: Value = serde_json::from_str(&fields.replace('X', id)).unwrap();
+            body.as_object_mut().unwrap().retain(|key, _| key != room);
+            body.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+            Call { body: Some(body), ..call.clone() }
+        };
+        let before = world.changes().await;
+        let refused = send(&client, &method_of(operation), &naming(&other)).await;
+        let nothing = send(&client, &method_of(operation), &naming(&Uuid::now_v7().to_string())).await;
+        assert!([404, 422].contains(&refused.status), "{name} {fields}: {} {}", refused.status, refused.text);
+        assert_eq!(
+            (refused.status, refusal(&refused)),
+            (nothing.status, refusal(&nothing)),
+            "{name} {fields}: told apart from what is nowhere"
+        );
+        assert_eq!(world.changes().await, before, "{name} {fields}: refused and yet written");
+        // With one of one's own it is none of these refusals.
+        let done = send(&client, &method_of(operation), &naming(&own)).await;
+        assert!((200..300).contains(&done.status), "{name} {fields}: {} {}", done.status, done.text);
+    }
+    world.run_jobs().await;
+}
+
 #[actix_web::test]
 async fn nobody_gets_401_before_the_body_is_looked_at() {
     let world = World::new().await;
@@ -240,6 +459,26 @@ async fn nonsense_is_refused_with_a_code() {
         }
     }
     world.run_jobs().await;
+}
+
+#[actix_web::test]
+async fn a_patch_that_says_nothing_changes_nothing() {
+    let world = World::new().await;
+    let mut tried = 0;
+    for (operation, case) in paired().into_iter().filter(|(operation, _)| operation.method == actix_web::http::Method::PATCH) {
+        let row = policy_of(&operation).unwrap();
+        let client = world.role(*Role::ALL.iter().find(|role| row.allows(**role)).unwrap());
+        let call = (case.make)(&world, Place::Home).await;
+        let before = world.changes().await;
+        let same = send(&client, &Method::PATCH, &Call { body: Some(json!({})), ..call.clone() }).await.expect(200);
+        assert_eq!((same.etag(), world.changes().await), (call.headers[0].1.clone(), before), "{operation:?}: {}", same.text);
+        // Nor is it taken for an edit of another version.
+        let stale = Call { headers: vec![("if-match".into(), "\"999\"".into())], body: Some(json!({})), ..call.clone() };
+        send(&client, &Method::PATCH, &stale).await.refused(412, "version_stale");
+        send(&client, &Method::PATCH, &call).await.expect(200);
+        tried += 1;
+    }
+    assert!(tried > 8, "{tried}");
 }
 
 #[actix_web::test]

@@ -209,6 +209,9 @@ async fn edit(access: Access<AgenciesWrite>, Path(id): Path<Uuid>, edit: Edit<Ag
     new.short_name = short_name.unwrap_or(new.short_name);
     new.kind = kind.map_or(new.kind, |kind| kind.name().into());
     new.status = status.map_or(new.status, |status| status.name().into());
+    if new == old {
+        return Ok(Found(old.into()));
+    }
     let new = store::update(&mut tx, &new).await?;
     tx.commit([Change::turned("edited", &old, &new)]).await?;
     Ok(Found(new.into()))

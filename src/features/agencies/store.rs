@@ -17,7 +17,7 @@ use crate::platform::ids::RegionCode;
 use crate::schema::agencies;
 
 /// A row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = agencies, check_for_backend(Pg))]
 pub struct Agency {
     /// Record id.

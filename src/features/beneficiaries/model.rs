@@ -7,7 +7,7 @@ use validator::Validate;
 
 use crate::platform::error::Code;
 use crate::platform::ids::RegionCode;
-use crate::platform::sensitive::{KkNumber, Nik, NikWarning, Sex};
+use crate::platform::sensitive::{Nik, NikWarning, Sex};
 use crate::platform::valid::given;
 
 pub mod survivorship;
@@ -46,7 +46,7 @@ macro_rules! facts {
         pub struct $name { $( $(#[$row])* #[serde(default, skip_serializing_if = "Option::is_none")] pub $field: Option<$type>, )+ }
 
         $(#[$update_doc])*
-        #[derive(Debug, Clone, Copy, Default, Deserialize, Validate, ToSchema)]
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Deserialize, Validate, ToSchema)]
         #[serde(deny_unknown_fields)]
         pub struct $update {
             $( $(#[$row])* #[serde(default, deserialize_with = "given")] pub $field: Option<Option<$patch>>, )+
@@ -291,23 +291,6 @@ pub fn holds_number(text: &str) -> bool {
     false
 }
 
-/// Whether a name or an address holds what keeps the rules of a NIK or KK number, whole or in groups. Not [`holds_number`]:
-/// house, plot and serial numbers stand there rightly.
-pub fn holds_rightful_number(text: &str) -> bool {
-    // As numbers are read where they belong; hyphens join what is none.
-    let between = |c: char| c.is_whitespace() || matches!(c, '.' | '\'');
-    text.split(|c: char| !(c.is_ascii_digit() || between(c))).any(|stretch| {
-        let groups: Vec<&str> = stretch.split(between).filter(|group| !group.is_empty()).collect();
-        (0..groups.len()).any(|from| {
-            let mut joined = String::new();
-            groups.iter().skip(from).take(16).any(|group| {
-                joined.push_str(group);
-                joined.len() == 16 && (Nik::parse(&joined).is_ok() || KkNumber::parse(&joined).is_ok())
-            })
-        })
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -431,29 +414,6 @@ mod tests {
         }
         for text in ["", "SK 62/2026 tanggal 1 Juli 2026", "Rp 1.000.000.000", "620209410785000"] {
             assert!(!holds_number(text), "{text}");
-        }
-    }
-
-    #[test]
-    fn names_and_addresses_may_hold_any_number_but_a_persons() {
-        for text in [
-            "6202094107850001",
-            "SITI 6202094107850001",
-            "RT 3 no. 12 6202 0941 0785 0001",
-            "KK 6202.0941.0785.0001",
-            "6202'0941'0785'0001",
-            "6202\u{a0}0941\u{a0}0785 0001",
-        ] {
-            assert!(holds_rightful_number(text), "{text}");
-        }
-        for text in [
-            "",
-            "Jl. Arsyad 12/3, RT 003 RW 001, 74361",
-            "Ibu 01a20578-1110-7717-8071-512207481212",
-            "1795386722123456789",
-            "6202096107990",
-        ] {
-            assert!(!holds_rightful_number(text), "{text}");
         }
     }
 

@@ -79,7 +79,7 @@ pub struct NewMember {
 }
 
 /// Changes to a family; an outer `None` leaves a field, an inner one clears it.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct FamilyPatch {
     /// Another village.
     pub region: Option<RegionCode>,
@@ -92,7 +92,7 @@ pub struct FamilyPatch {
 }
 
 /// Changes to a member.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, PartialEq)]
 pub struct MemberPatch {
     /// Name.
     pub name: Option<String>,
@@ -301,6 +301,9 @@ fn patch_names(address: bool, kk_number: bool, attributes: Option<&AttributesUpd
 pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patch: FamilyPatch, by: &Origin) -> Result<Edited> {
     let (old, people) = store::find_to_change(tx, id).await?;
     expected.demand(old.version)?;
+    if patch == FamilyPatch::default() {
+        return Ok(Edited::default());
+    }
     let FamilyPatch { region, address, kk_number, attributes } = patch;
     let mut draft = old.clone();
     let mut stated = patch_names(address.is_some(), kk_number.is_some(), attributes.as_ref());
@@ -387,6 +390,9 @@ pub async fn edit_member(
         return Err(Code::RecordMerged.into());
     }
     expected.demand(old.version)?;
+    if patch == MemberPatch::default() {
+        return Ok(Edited::default());
+    }
     let mut new = touched(old.clone());
     let (patch, stated, left) = standing::member(keys, old, patch, by)?;
     if stated.is_empty() && by.is_verified() {

@@ -131,6 +131,7 @@ pub async fn withdraw(mut tx: Tx, id: Uuid, read: IfGiven, reason: String) -> Re
     store::lock(&tx, release.dataset_id).await?;
     let old = store::release_to_change(&tx, id).await?;
     read.demand(old.version)?;
+    old.demand_standing(Code::StepNotAllowed)?;
     if !old.state().may_withdraw() {
         return Err(Code::StepNotAllowed.into());
     }
@@ -202,6 +203,7 @@ fn old_files(folder: &Path) -> Vec<Uuid> {
 /// A release of the scope whose statements can be read.
 pub async fn find_kept(db: &impl Scoped, id: Uuid) -> Result<Release> {
     let (release, _) = store::find_release(db, id).await?;
+    release.demand_standing(Code::ReleaseNotKept)?;
     match ReleaseState::parse(&release.state) {
         // Nobody may take a release of before statements were kept for an empty list.
         Some(ReleaseState::Imported | ReleaseState::Kept) if release.families == 0 || store::states(db, id).await? => Ok(release),

@@ -1,6 +1,6 @@
 //! SQL of datasets, releases and what was remarked about their rows.
 
-use chrono::{DateTime, NaiveDate, Utc};
+use chrono::{DateTime, NaiveDate, SecondsFormat, Utc};
 use diesel::helper_types::{AsSelect, Filter, Select};
 use diesel::pg::Pg;
 use diesel::prelude::*;
@@ -15,7 +15,7 @@ use crate::platform::access::{Scope, Within, under};
 use crate::platform::changes::{Change, Tracked};
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::edit::IfMatch;
-use crate::platform::error::{Code, Result};
+use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::schema::{datasets, jobs, release_rejects, releases};
 
@@ -33,7 +33,7 @@ pub use statements::{
 };
 
 /// A dataset's row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = datasets, check_for_backend(Pg))]
 pub struct Dataset {
     /// Record id.
@@ -129,6 +129,15 @@ impl Release {
     /// The state as stored.
     pub fn state(&self) -> ReleaseState {
         ReleaseState::parse(&self.state).unwrap_or(ReleaseState::Failed)
+    }
+
+    /// Refuses one that was taken back, and says when: nothing changes a release after that.
+    pub fn demand_standing(&self, code: Code) -> Result<()> {
+        if self.state() != ReleaseState::Withdrawn {
+            return Ok(());
+        }
+        let at = self.updated_at.to_rfc3339_opts(SecondsFormat::Secs, true);
+        Err(Error::RefusedBecause(code, format!("The release was withdrawn at {at}: to use what it states, deliver its file again.")))
     }
 }
 

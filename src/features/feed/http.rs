@@ -82,11 +82,14 @@ pub struct FeedFilter {
 ///
 /// Nothing is left out and nothing comes twice. For that a change is only told when every transaction that began before
 /// its own has ended, so the feed may lag some seconds behind a long import. Reasons and personal values are not told.
+///
+/// A cursor that is not one of this feed, or no longer understood, is answered 422 `invalid` with the code `cursor` at `after`,
+/// and nothing is told: begin again without `after`, and know what you have by the ids of the changes.
 #[utoipa::path(get, path = "/changes")]
 async fn changes(access: Access<ChangesRead>, list: List<FeedFilter>) -> Result<Following<FeedItem>> {
     let FeedFilter { region, resource } = &list.filter;
     let followed = Followed { region: region.clone(), resource: resource.clone() };
-    let (rows, end) = store::follow(&access.read_apart().await?, &followed, list.after_or_kept()?, list.fetch()).await?;
+    let (rows, end) = store::follow(&access.read_apart().await?, &followed, list.after()?, list.fetch()).await?;
     list.part(rows, |row| (row.xid, row.seq), end, |row| FeedItem::of(row, &list))
 }
 

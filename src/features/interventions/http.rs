@@ -9,7 +9,7 @@ use validator::Validate;
 use super::model::{InterventionStatus, InterventionWarning, Step, Verdict, can_be_delivered_on, lies_in, warnings, weigh};
 use super::store::{self, Family, Intervention, RESOURCE, Shown, Wanted};
 use crate::features::action_plans::{Activity, MOST, find_own_activity};
-use crate::features::beneficiaries::unnumbered;
+use crate::features::beneficiaries::{numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -206,8 +206,8 @@ pub struct InterventionUpdate {
 pub struct InterventionDelivery {
     /// The day they received it; not in the future.
     delivered_on: NaiveDate,
-    /// What shows it: the number of a receipt, the address of a photo.
-    #[validate(length(min = 1, max = 500), custom(function = printable))]
+    /// What shows it: the number of a receipt, the address of a photo; no NIK or KK number.
+    #[validate(length(min = 1, max = 500), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 500)]
     proof: Option<String>,
 }
@@ -406,6 +406,9 @@ async fn edit(access: Access<InterventionsWrite>, Path(id): Path<Uuid>, edit: Ed
         weigh_in(&tx, &mut new, &activity, &family).await?;
     } else if old.override_reason.is_some() {
         new.override_reason = override_reason.or(new.override_reason);
+    }
+    if new == old {
+        return Ok(Found(shown(&access, "edited", store::find(&tx, id).await?)?));
     }
     store_change(&access, tx, (old, new, family), "edited", reason).await
 }

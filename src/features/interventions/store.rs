@@ -25,7 +25,7 @@ pub use rehome::{Followed, Follows, follow};
 pub const RESOURCE: &str = "interventions";
 
 /// A row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = interventions, check_for_backend(Pg))]
 pub struct Intervention {
     /// Record id.

@@ -20,7 +20,7 @@ use crate::platform::ids::RegionCode;
 use crate::schema::{actors, assignments};
 
 /// A person or a service account. No `Debug`: it holds the hash.
-#[derive(Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = actors, check_for_backend(Pg))]
 pub struct Account {
     /// Record id.
@@ -269,7 +269,7 @@ pub async fn replace_secret(tx: &mut Tx, account: &Account, hash: &str) -> Resul
 }
 
 /// A role in a region, for a time, for some roles with an agency.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = assignments, check_for_backend(Pg))]
 pub struct Assignment {
     /// Record id.

@@ -134,3 +134,40 @@ proptest! {
         prop_assert_eq!(nik.mask(), format!("{}********{}", &text[..4], &text[12..]));
     }
 }
+
+#[test]
+fn numbers_in_texts_are_masked_however_they_are_grouped() {
+    for (text, shown) in [
+        ("6202094107850001", "6202********0001"),
+        ("SITI 6202094107850001", "SITI 6202********0001"),
+        ("RT 3 no. 12 6202 0941 0785 0001 RW 2", "RT 3 no. 12 6202********0001 RW 2"),
+        ("KK 6202.0901.1215.0003.", "KK 6202********0003."),
+        ("6202'0941'0785'0001/6202\u{2019}0901\u{2019}1215\u{2019}0003", "6202********0001/6202********0003"),
+        ("6202\u{a0}0941\u{a0}0785 0001", "6202********0001"),
+        ("3 6202094107850001 6202090112150003", "3 6202********0001 6202********0003"),
+    ] {
+        assert_eq!(numbers_masked(text).as_deref(), Some(shown), "{text}");
+        assert_eq!(numbers_masked(shown), None, "{shown}");
+    }
+    for text in [
+        "",
+        "Jl. Arsyad 12/3, RT 003 RW 001, 74361",
+        "Ibu 01a20578-1110-7717-8071-512207481212",
+        "1795386722123456789",
+        "6202096107990",
+        "9902994113850001",
+    ] {
+        assert_eq!(numbers_masked(text), None, "{text}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_number_is_left_in_a_masked_text(before in "\\PC{0,12}[^0-9]?", gap in "[ .']{0,3}", after in "([^0-9]\\PC{0,12})?", nik in 0u32..10_000) {
+        let number = format!("620209{gap}0107{gap}85{gap}{:04}", nik % 9_999 + 1);
+        let text = format!("{before}{number}{after}");
+        let shown = numbers_masked(&text);
+        prop_assume!(!before.ends_with(|c: char| c.is_ascii_digit()));
+        prop_assert!(shown.is_some_and(|shown| !shown.contains(&number)));
+    }
+}

@@ -420,6 +420,9 @@ async fn edit(
     new.budget = patch.budget.unwrap_or(new.budget);
     new.fund_source = patch.fund_source.map_or(new.fund_source, |source| source.name().into());
     new.spending_tag = patch.spending_tag.map_or(new.spending_tag, |tag| tag.name().into());
+    if new == old {
+        return Ok(Found(old.into()));
+    }
     let new = activity::update(&mut tx, &new).await?;
     plan::touch(&mut tx, plan.id).await?;
     tx.commit([Change::turned("edited", &old.of(&plan), &new.of(&plan))]).await?;

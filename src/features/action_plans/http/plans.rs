@@ -9,6 +9,7 @@ use validator::Validate;
 use super::super::model::{PlanState, Step};
 use super::super::store::{ActionPlan, Totals, activity, plan};
 use crate::features::agencies;
+use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -151,7 +152,7 @@ pub struct ActionPlanUpdate {
 #[serde(deny_unknown_fields)]
 pub struct ActionPlanReturn {
     /// What to mend.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = unnumbered))]
     #[schema(min_length = 1, max_length = 1000)]
     note: String,
 }
@@ -161,7 +162,7 @@ pub struct ActionPlanReturn {
 #[serde(deny_unknown_fields)]
 pub struct ActionPlanApproval {
     /// For the agency to read.
-    #[validate(length(min = 1, max = 1000), custom(function = printable))]
+    #[validate(length(min = 1, max = 1000), custom(function = unnumbered))]
     #[schema(min_length = 1, max_length = 1000)]
     note: Option<String>,
 }
@@ -261,6 +262,9 @@ async fn edit(access: Access<ActionPlansWrite>, Path(id): Path<Uuid>, edit: Edit
     let ActionPlanUpdate { title } = edit.patch;
     let mut new = old.clone();
     new.title = title.unwrap_or(new.title);
+    if new == old {
+        return Ok(Found(told(&tx, old).await?));
+    }
     let new = plan::update(&mut tx, &new).await?;
     let out = told(&tx, new.clone()).await?;
     tx.commit([Change::turned("edited", &old, &new)]).await?;

@@ -193,6 +193,9 @@ async fn edit(access: Access<ProgramsWrite>, Path(id): Path<Uuid>, edit: Edit<Pr
     new.strategy = strategy.map_or(new.strategy, |strategy| strategy.name().into());
     new.program_group = program_group.map_or(new.program_group, |group| group.map(|group| group.name().into()));
     new.sector = sector.map_or(new.sector, |sector| sector.name().into());
+    if new == old {
+        return Ok(Found(old.into()));
+    }
     let new = program::update(&mut tx, &new).await?;
     tx.commit([Change::turned("edited", &old, &new)]).await?;
     Ok(Found(new.into()))

@@ -16,7 +16,7 @@ use crate::platform::ids::{RegionCode, new_id};
 use crate::schema::{action_plans, activities, regions};
 
 /// A row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = activities, check_for_backend(Pg))]
 pub struct Activity {
     /// Record id.

@@ -24,7 +24,7 @@ use crate::platform::ids::RegionCode;
 use crate::schema::{action_plans, activities};
 
 /// A row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = action_plans, check_for_backend(Pg))]
 pub struct ActionPlan {
     /// Record id.

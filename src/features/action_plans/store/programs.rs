@@ -17,7 +17,7 @@ use crate::platform::ids::RegionCode;
 use crate::schema::programs;
 
 /// A row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = programs, check_for_backend(Pg))]
 pub struct Program {
     /// Record id.

@@ -169,7 +169,9 @@ async fn edit(access: Access<BeneficiariesWrite>, Path(id): Path<Uuid>, edit: Ed
     let changes =
         service::edit(&mut tx, &access.platform().keys, id, edit.expected.into(), edit.patch.into(), &provenance::officer()).await?.changes;
     let out = shown(&access, &tx, id).await?;
-    tx.commit_all(changes).await?;
+    if !changes.is_empty() {
+        tx.commit_all(changes).await?;
+    }
     Ok(Found(out))
 }
 
@@ -331,6 +333,8 @@ async fn edit_member(
     let by = provenance::officer();
     let changes = service::edit_member(&mut tx, keys, (id, member), edit.expected.into(), edit.patch.into(), &by).await?.changes;
     let (row, _) = store::find_member(&tx, id, member).await?;
-    tx.commit_all(changes).await?;
+    if !changes.is_empty() {
+        tx.commit_all(changes).await?;
+    }
     Ok(Found(row.into()))
 }

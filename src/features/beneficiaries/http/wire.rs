@@ -9,12 +9,12 @@ use validator::{Validate, ValidationError};
 
 use super::super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, Need, Occupation, Relation,
-    holds_number, holds_rightful_number,
+    holds_number,
 };
 use super::super::service::{FamilyPatch, MemberPatch, NewFamily, NewMember};
 use crate::platform::error::Error;
 use crate::platform::ids::{RegionCode, new_id};
-use crate::platform::sensitive::{KkNumber, Nik, Sex};
+use crate::platform::sensitive::{KkNumber, Nik, Sex, numbers_masked};
 use crate::platform::valid::{given, printable};
 
 /// For validator: a day on which somebody alive today may have been born.
@@ -40,7 +40,7 @@ pub fn unnumbered(text: &str) -> Result<(), ValidationError> {
 /// For validator: a name or an address holds no NIK or KK number, which would stand there in clear.
 pub fn numberless(text: &str) -> Result<(), ValidationError> {
     printable(text)?;
-    if holds_rightful_number(text) {
+    if numbers_masked(text).is_some() {
         let message = "No NIK or KK number may stand here: it has a field of its own, in which it is kept encrypted.";
         Err(ValidationError::new("personal_number").with_message(message.into()))
     } else {

@@ -200,6 +200,9 @@ async fn edit(access: Access<DatasetsWrite>, Path(id): Path<Uuid>, edit: Edit<Da
     new.owner = owner.unwrap_or(new.owner);
     new.ranking_scheme = ranking_scheme.unwrap_or(new.ranking_scheme);
     new.legal_basis = legal_basis.unwrap_or(new.legal_basis);
+    if new == old {
+        return Ok(Found(old.into()));
+    }
     let new = store::update(&mut tx, &new).await?;
     tx.commit([Change::turned("edited", &old, &new)]).await?;
     Ok(Found(new.into()))

@@ -4,6 +4,7 @@ use super::{
     ADDRESS, Aid, Cell, Code, Column, Converted, Cow, Fault, Field, KkNumber, NAME, NaiveDate, Nik, NikState, NikWarning, Number, Parts,
     RegistryStatus, Reject, Relation, Sex, Warning, codes,
     convert::{date, decimal, id, is_null, number, region, text, whole, words},
+    numbers_masked,
 };
 
 /// The troubles of one row while it is read.
@@ -55,7 +56,8 @@ impl Row {
             Field::Address => parts.address = self.text(column, cell, stated, ADDRESS),
             Field::Name => {
                 let name = words(stated, NAME).map(|name| name.filter(|name| name.chars().any(char::is_alphabetic)));
-                person.name = self.demand(column, name, Fault::NameMissing).unwrap_or_default();
+                let name = self.demand(column, name, Fault::NameMissing);
+                person.name = self.masked(column, name).unwrap_or_default();
             }
             Field::MotherName => parts.mother_name = self.text(column, cell, stated, NAME),
             Field::Nik => {
@@ -116,6 +118,16 @@ impl Row {
         }
     }
 
+    /// A key that is the row's own number, once the whole row is read: keys stand in clear. Others may look like numbers, and the
+    /// centre's do.
+    pub(super) fn keyed(&mut self, column: &Column, key: &str, parts: &Parts) {
+        let is_nik = || parts.individual.nik.as_ref().is_some_and(|nik| Nik::parse(key).is_ok_and(|key| key == *nik));
+        let is_card = || parts.kk_number.as_ref().is_some_and(|kk| KkNumber::parse(key).is_ok_and(|key| key == *kk));
+        if is_nik() || is_card() {
+            self.note(column, Fault::IdIsNumber);
+        }
+    }
+
     /// What is missing of the place, once the whole row is read.
     pub(super) fn placed(&mut self, parts: &Parts, column: &Column) {
         if self.by_name && parts.region_code.is_none() && parts.village_name.is_none() {
@@ -152,7 +164,19 @@ impl Row {
         if cell == Cell::Error {
             return self.lost(column, Fault::ValueUnknown);
         }
-        self.keep(column, words(stated, longest))
+        let text = self.keep(column, words(stated, longest));
+        self.masked(column, text)
+    }
+
+    /// A text that may rest in clear and be shown: a family is not refused over a number in its address, but the number is kept
+    /// only where it is sealed, in the row as it was delivered.
+    fn masked(&mut self, column: &Column, text: Option<String>) -> Option<String> {
+        let text = text?;
+        let masked = numbers_masked(&text);
+        if masked.is_some() {
+            self.note(column, Fault::NumberMasked);
+        }
+        masked.or(Some(text))
     }
 
     fn decile(&mut self, column: &Column, cell: Cell<'_>, stated: &str) -> Option<u8> {

@@ -103,6 +103,28 @@ fn numbers_of_persons_never_refuse_a_row() {
 }
 
 #[test]
+fn a_number_in_a_text_is_masked_and_told_and_refuses_nothing() {
+    let (name, address, number) = (9, 8, "6202 0941 0785 0001");
+    let text = Put::Text("JL. MAWAR 6202 0941 0785 0001 RT 2");
+    let (family, told) = family(&[(address, text), (name, Put::Text("SITI '6202094107850001'"))]).unwrap();
+    assert_eq!(family.address.as_deref(), Some("JL. MAWAR 6202********0001 RT 2"));
+    assert_eq!(family.head.name, "SITI '6202********0001'");
+    let told: Vec<_> = told.iter().map(|warning| (warning.column.as_str(), warning.code)).collect();
+    assert_eq!(told, [("Alamat", "number_masked"), ("Kepala Keluarga", "number_masked")]);
+    assert_eq!(rejects(&[(name, Put::Text(number))]), at("Kepala Keluarga", "name_missing"), "a number is nobody's name");
+}
+
+#[test]
+fn a_key_that_is_the_rows_own_number_refuses_it() {
+    let (id, nik) = (1, 10);
+    assert_eq!(rejects(&[(id, Put::Text("6202090107850001"))]), at("ID Keluarga P3KE", "source_id_is_number"));
+    assert_eq!(rejects(&[(id, Put::Text("'6202 0901 0785 0001"))]), at("ID Keluarga P3KE", "source_id_is_number"));
+    assert_eq!(warnings(&[(id, Put::Text("6202090107850001")), (nik, Put::Text(""))]), at("NIK", "nik_missing"), "keys look like numbers");
+    let (_, person) = judge(with(&FAMILY, &[]), with(&PERSON, &[(9, Put::Text("6202094107850001")), (11, Put::Text("6202094107850001"))]));
+    assert_eq!(person.unwrap_err()[0].code, "source_id_is_number");
+}
+
+#[test]
 fn what_cannot_be_trusted_refuses_the_row() {
     let (id, code, name, born, decile) = (1, 6, 9, 13, 7);
     assert_eq!(rejects(&[(id, Put::Text(""))]), at("ID Keluarga P3KE", "source_family_id_missing"));

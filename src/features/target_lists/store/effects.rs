@@ -5,6 +5,7 @@ use diesel_async::RunQueryDsl;
 use serde::Deserialize;
 use uuid::Uuid;
 
+use crate::features::datasets::Release;
 use crate::platform::db::Scoped;
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
@@ -36,13 +37,14 @@ pub struct Effects {
 
 /// Refuses a release that lies elsewhere, or whose families are not on file.
 pub async fn demand_imported(db: &impl Scoped, release: Uuid) -> Result<()> {
-    let state: String = releases::table
+    let release: Release = releases::table
         .filter(db.scope().within(releases::region_code))
         .filter(releases::id.eq(release))
-        .select(releases::state)
+        .select(Release::as_select())
         .first(&mut db.on())
         .await?;
-    if state == "imported" { Ok(()) } else { Err(Code::ReleaseNotKept.into()) }
+    release.demand_standing(Code::ReleaseNotKept)?;
+    if release.state == "imported" { Ok(()) } else { Err(Code::ReleaseNotKept.into()) }
 }
 
 /// The families that a release names, each as the one it turned out to be, with the poorest decile that is stated of it.

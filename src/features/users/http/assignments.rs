@@ -175,6 +175,9 @@ async fn edit_of(
     new.valid_from = valid_from.unwrap_or(new.valid_from);
     new.valid_to = valid_to.unwrap_or(new.valid_to);
     demand_order(new.valid_from, new.valid_to)?;
+    if new == old {
+        return Ok(Found(AssignmentOut::of(kind, old)));
+    }
     let new = store::reassign(&mut tx, &new).await?;
     tx.commit([Change::turned("edited", &old, &new), told(&account, "assignment_edited", &new)]).await?;
     access.platform().actors.forget_actor(account.id);

@@ -135,6 +135,9 @@ async fn turn(access: &Access<UsersWrite>, kind: Kind, id: Uuid, turn: Turn<'_>)
     }
     let replaced = hash.is_some();
     new.secret_hash = hash.or(new.secret_hash);
+    if turn.action == EDITED && new == old {
+        return Ok(old);
+    }
     let new = store::update(&mut tx, &new).await?;
     let why = match (new.status == AccountStatus::Disabled.name(), replaced) {
         (true, _) => Some("disabled"),

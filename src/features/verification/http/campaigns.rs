@@ -298,6 +298,9 @@ async fn edit(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, edit: Edit<C
         campaigns::set_days(&mut tx, id, &days).await?;
         told_days = Some(json!({"from": before, "to": days}));
     }
+    if new == old && told_days.is_none() {
+        return Ok(Found(told(&tx, old).await?));
+    }
     let new = campaigns::update(&mut tx, &new).await?;
     let out = told(&tx, new.clone()).await?;
     let mut change = Change::turned("edited", &old, &new);

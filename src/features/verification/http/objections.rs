@@ -11,7 +11,7 @@ use super::super::objector::{self, Objector};
 use super::super::store::objections::{self, Objection};
 use super::super::store::results;
 use crate::features::attachments;
-use crate::features::beneficiaries::unnumbered;
+use crate::features::beneficiaries::{numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -22,7 +22,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{ObjectionsDecide, ObjectionsFile, ObjectionsWithdraw, VerificationRead};
-use crate::platform::valid::{Valid, printable};
+use crate::platform::valid::Valid;
 
 /// Mounts the objections.
 pub fn operations(api: &mut Api) {
@@ -210,11 +210,11 @@ pub struct ObjectionCreate {
     #[schema(min_length = 10, max_length = 2000, example = "Keluarga ini mempunyai dua rumah dan toko")]
     statement: String,
     /// Who objects; a resident of the village. Rests sealed and is never shown to the village or the camat.
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200)]
     objector_name: String,
     /// How to reach them.
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200)]
     objector_contact: Option<String>,
     /// Photos and documents, sent by yourself for this village with the purpose `objection_evidence`. Like the objector they stay

@@ -27,7 +27,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesRead, Grant, ProposalsReview, ProposalsWrite, VerificationRead};
-use crate::platform::valid::{Valid, printable};
+use crate::platform::valid::Valid;
 
 /// Mounts the proposals.
 pub fn operations(api: &mut Api) {
@@ -260,7 +260,7 @@ pub struct ProposalCreate {
     /// When you were there, by your clock.
     visited_at: DateTime<Utc>,
     /// Who was there, where it was not you.
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = unnumbered))]
     #[schema(min_length = 1, max_length = 200)]
     officer_name: Option<String>,
     /// In your words, without NIK or KK numbers.

@@ -13,7 +13,7 @@ use super::super::store::objections;
 use super::super::store::results::{self, VillageResult};
 use super::results::{VillageResultOut, shown};
 use crate::features::attachments;
-use crate::features::beneficiaries::unnumbered;
+use crate::features::beneficiaries::{numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::Found;
@@ -48,7 +48,7 @@ pub struct MeetingHeld {
     #[schema(minimum = 1, maximum = 100000)]
     attendants: Option<i32>,
     /// Who chaired it; required of a meeting.
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200)]
     chair: Option<String>,
     /// The minutes, or the letter: an attachment of this village.

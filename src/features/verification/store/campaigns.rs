@@ -22,7 +22,7 @@ use crate::platform::ids::{RegionCode, new_id};
 use crate::schema::{campaign_subdistricts, releases, target_lists, verification_campaigns as campaigns, village_results};
 
 /// A row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, Serialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, Serialize)]
 #[diesel(table_name = campaigns, check_for_backend(Pg))]
 pub struct Campaign {
     /// Record id.
