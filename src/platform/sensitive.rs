@@ -125,7 +125,8 @@ impl Drop for Digits {
     }
 }
 
-fn is_filler(c: char) -> bool {
+/// Whether a character between two digits of a number leaves it one: blanks, dots, apostrophes of all kinds, what cannot be seen.
+pub fn is_filler(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '.' | '\'' | '`' | '\u{2018}' | '\u{2019}' | '\u{200b}'..='\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{feff}')
 }

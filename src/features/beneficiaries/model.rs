@@ -7,7 +7,7 @@ use validator::Validate;
 
 use crate::platform::error::Code;
 use crate::platform::ids::RegionCode;
-use crate::platform::sensitive::{Nik, NikWarning, Sex};
+use crate::platform::sensitive::{Nik, NikWarning, Sex, is_filler};
 use crate::platform::valid::given;
 
 pub mod survivorship;
@@ -284,7 +284,7 @@ pub fn holds_number(text: &str) -> bool {
             if run >= 16 {
                 return true;
             }
-        } else if !(c.is_whitespace() || matches!(c, '.' | '-' | '\'' | '/')) {
+        } else if !(is_filler(c) || matches!(c, '-' | '/')) {
             run = 0;
         }
     }
@@ -409,7 +409,8 @@ mod tests {
 
     #[test]
     fn numbers_in_texts_are_found_however_they_are_written() {
-        for text in ["6202094107850001", "NIK 6202 0941 0785 0001 hilang", "6202.0941.0785-0001"] {
+        let apostrophes = "6202\u{2019}0941\u{2019}0785\u{2019}0001";
+        for text in ["6202094107850001", "NIK 6202 0941 0785 0001 hilang", "6202.0941.0785-0001", apostrophes, "62020941\u{200b}07850001"] {
             assert!(holds_number(text), "{text}");
         }
         for text in ["", "SK 62/2026 tanggal 1 Juli 2026", "Rp 1.000.000.000", "620209410785000"] {
