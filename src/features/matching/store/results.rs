@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 
-use diesel::dsl::sql;
 use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Bool, Nullable, SmallInt, Text, Uuid as SqlUuid};
@@ -10,7 +9,6 @@ use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::in_turn;
-use crate::features::matching::model::MatchStatus;
 use crate::platform::access::under;
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
@@ -95,10 +93,6 @@ macro_rules! narrowed {
         let mut query = $query;
         if let Some(status) = $wanted.status {
             query = query.filter(match_results::status.eq(status));
-            // Of those who were found there are so many that no index by status has them.
-            if status != MatchStatus::Matched.name() {
-                query = query.filter(sql::<Bool>("match_results.status <> 'matched'"));
-            }
         }
         // Spelt out, so that the index of those whose NIK is taken serves it.
         match $wanted.nik_taken {
