@@ -79,20 +79,21 @@ pub struct Drawn {
 ///
 /// - `seen`: every family that an accepted result tells of, with the verdict that counts there, and whether the rules name its
 ///   campaign.
-/// - `standing`: the families of the list in force, with how new the verdict is that each is on it by.
+/// - `standing`: the families of the list in force.
 /// - `kept`: where records lead that were merged since. What was said of the merged record counts for the kept one, except that
 ///   it was not there, went away or stood there twice: that was said of the record and not of the family.
 /// - `newer`: results that were accepted since the list in force was drawn, and the day by whose end their village confirmed them:
 ///   whom one does not tell of, of them it is as new as its meeting, however late it was accepted or accepted again.
 /// - `silent`: families of the list in force and those of their villages (where they stood, where they live now) with a newer
 ///   result than the verdict they are on it by, that tells nothing of them. What one does tell is weighed by its own time.
-/// - `carried`: families of the list in force. They may stay unless both the village where they stood and the one where they live
-///   now (which may be about to visit them) know newer and are silent. `as_of` is how new the verdict is that they stand by as long
-///   as it still is what its result says; once that result was accepted again, nothing is as old as what it said before.
+/// - `carried`: families of the list in force, and when the verdict was accepted that they are on it by. They may stay unless both
+///   the village where they stood and the one where they live now (which may be about to visit them) know newer and are silent.
 /// - `checked`: of each family the newest verdict, by its own time, among the accepted ones of the campaigns that the rules name,
 ///   and of a family that would be carried over, of all: what is known about a family now beats what was decreed, whichever
 ///   campaigns a list names. Of two verdicts of one moment the one accepted later, then that of the record itself.
-/// - `weighed`: both, with the family as it is on file now. It stays unless the verdict is newer than the one it is on the list by.
+/// - `weighed`: both, with the family as it is on file now. It stays unless the verdict is newer than the one it is on the list by:
+///   another result's whose own time is later, the same result's, accepted again since the list in force was drawn, or any other's
+///   that stands when the one it is on the list by was accepted again and tells what is older now.
 const DRAW: &str = "
 WITH RECURSIVE seen AS MATERIALIZED (
     SELECT beneficiary_id, village_result_id, checked_in, accepted_at, coalesce(verdict_at, accepted_at) AS verdict_at,
@@ -101,7 +102,7 @@ WITH RECURSIVE seen AS MATERIALIZED (
      WHERE result_state = 'accepted' AND left(checked_in, 5) = $2 AND ($5 AND $6 IS NOT NULL OR $4 IS NULL OR campaign_id = ANY($4))
 ), standing AS MATERIALIZED (
     SELECT beneficiary_id, region_code, eligibility, village_result_id, visit_id, proposal_id, head_name, head_nik_mask, head_nik_index,
-           kk_mask, kk_index, address, coalesce(verdict_at, $7) AS verdict_at
+           kk_mask, kk_index, address, verdict_at
       FROM target_list_entries WHERE target_list_id = $6 AND included
 ), leads (id, kept) AS (
     SELECT b.id, b.merged_into FROM beneficiaries b
@@ -124,12 +125,11 @@ WITH RECURSIVE seen AS MATERIALIZED (
     SELECT DISTINCT o.beneficiary_id, n.region_code
       FROM (SELECT beneficiary_id, family, verdict_at, stood AS village FROM homes
             UNION SELECT beneficiary_id, family, verdict_at, lives FROM homes) o
-      JOIN newer n ON n.region_code = o.village AND n.met > o.verdict_at
+      JOIN newer n ON n.region_code = o.village AND (o.verdict_at IS NULL OR n.met > o.verdict_at)
      WHERE NOT EXISTS (SELECT FROM told t WHERE t.village_result_id = n.id AND t.family = o.family)
 ), carried AS (
     SELECT DISTINCT ON (coalesce(k.kept, s.beneficiary_id)) coalesce(k.kept, s.beneficiary_id) AS family, k.id IS NULL AS was_on,
-           s.*, CASE WHEN v.accepted_at > $7 THEN '-infinity' ELSE s.verdict_at END AS as_of, v.accepted_at AS since,
-           $5 AND (n.region_code IS NULL OR h.region_code IS NULL) AS stays
+           s.*, v.accepted_at AS since, $5 AND (n.region_code IS NULL OR h.region_code IS NULL) AS stays
       FROM standing s LEFT JOIN kept k ON k.id = s.beneficiary_id
       LEFT JOIN homes o ON o.beneficiary_id = s.beneficiary_id
       LEFT JOIN silent n ON n.beneficiary_id = s.beneficiary_id AND n.region_code = o.stood
@@ -150,7 +150,9 @@ WITH RECURSIVE seen AS MATERIALIZED (
     SELECT b.id, b.region_code, b.address, b.kk_mask, b.kk_index, b.status, b.merged_into, left(b.region_code, 5) = $2 AS here,
            c.village_result_id, c.checked_in, c.verdict_at, c.visit_id, c.proposal_id, c.presence, c.eligibility,
            coalesce(o.was_on, false) OR m.beneficiary_id IS NOT NULL AS was_on,
-           o.stays IS TRUE AND ((c.verdict_at, c.accepted_at) > (o.as_of, o.since)) IS NOT TRUE AS stays,
+           coalesce(o.stays AND NOT coalesce(CASE WHEN c.village_result_id = o.village_result_id OR o.verdict_at IS NULL THEN c.accepted_at > $7
+                                                  ELSE (c.verdict_at, c.accepted_at) > (o.verdict_at, o.since) END
+                                             OR (o.since > $7 AND c.presence IS NOT NULL), false), false) AS stays,
            coalesce(o.verdict_at, m.verdict_at) AS old_verdict_at,
            coalesce(o.region_code, m.region_code) AS old_region, coalesce(o.head_name, m.head_name) AS old_name,
            coalesce(o.head_nik_mask, m.head_nik_mask) AS old_nik, coalesce(o.kk_mask, m.kk_mask) AS old_kk,
