@@ -18,6 +18,6 @@ ALTER TABLE match_pairs
 COMMENT ON COLUMN match_pairs.pattern IS 'How it agrees, to be read with the codebook of its run; none where nobody weighed it.';
 COMMENT ON COLUMN match_pairs.terms IS 'The terms of its weight in words, for pairs that were stored before runs had codebooks.';
 
--- New keys reach pairs through the statements that get them, so nobody asks by the second key alone any more, and the index by it
+-- New keys reach pairs through the statements of their families, so nobody asks by the second key alone any more, and the index by it
 -- was a tenth of what it costs to store a run.
 DROP INDEX match_pairs_other_key_idx;

@@ -35,7 +35,7 @@ pub use model::{NikState, RegistryStatus, spreadsheet_number, spreadsheet_safe};
 pub use rotate::rotate_keys;
 pub use service::{find_kept, sweep};
 pub use statement::{PeopleReader, RawRow, SealedPeople, StatedPerson, Statement, processors};
-pub use store::{Rekeyed, Release, lock_sources, move_ranks, sealed_people, statements, statements_by_id, under_keys};
+pub use store::{Rekeyed, Release, keyed, lock_sources, move_ranks, sealed_people, statements, statements_by_id, under_keys};
 
 #[cfg(test)]
 mod test_files;

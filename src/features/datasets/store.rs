@@ -28,7 +28,7 @@ pub use compare::{Compared, Pair, by_village as diff_by_village, families as dif
 pub use import::{Known, Ranked, Sources, insert_ranks, keep_sources, known, unrank};
 pub use rehome::{lock_sources, move_ranks};
 pub use statements::{
-    Rekeyed, insert_rejected_rows, insert_statements, older_statements, rejected_rows, rekeyed, renew_source_keys, renew_statements,
+    Rekeyed, insert_rejected_rows, insert_statements, keyed, older_statements, rejected_rows, rekeyed, renew_source_keys, renew_statements,
     reseal_rejected_rows, sealed_people, statements, statements_by_id, statements_of, statements_under, states, under_keys,
 };
 

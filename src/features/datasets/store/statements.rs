@@ -196,8 +196,8 @@ pub struct Older {
 pub struct Rekeyed {
     /// Of which dataset.
     pub dataset: Uuid,
-    /// The statement that tells of them.
-    pub statement: Uuid,
+    /// The key that their family had.
+    pub family: String,
     /// The key that they had.
     pub before: String,
     /// The key that they have from now on.
@@ -207,10 +207,22 @@ pub struct Rekeyed {
 /// The people of these statements whose keys change.
 pub fn rekeyed(chunk: &[Older]) -> Vec<Rekeyed> {
     let people = |older: &Older| {
-        let (dataset, statement, people) = (older.dataset, older.renewed.row.id, older.renewed.people.clone());
-        people.into_iter().map(move |(before, after)| Rekeyed { dataset, statement, before, after })
+        let (dataset, family, people) = (older.dataset, older.renewed.family.0.clone(), older.renewed.people.clone());
+        people.into_iter().map(move |(before, after)| Rekeyed { dataset, family: family.clone(), before, after })
     };
     chunk.iter().flat_map(people).collect()
+}
+
+/// The statements of a dataset, whichever release's, that still have these keys.
+pub async fn keyed(db: &impl Scoped, dataset: Uuid, families: &[&str]) -> Result<Vec<Uuid>> {
+    Ok(statements::table
+        .inner_join(releases::table)
+        .filter(db.scope().within(statements::region_code))
+        .filter(releases::dataset_id.eq(dataset))
+        .filter(statements::source_id.eq_any(families))
+        .select(statements::id)
+        .load(&mut db.on())
+        .await?)
 }
 
 /// The next statements behind `last`: how many were read, those that rest under older keys, and where to go on.

@@ -1,7 +1,5 @@
 //! SQL of new names for people: their keys change when those of the installation do.
 
-use std::collections::BTreeSet;
-
 use diesel::sql_types::{Array, Text, Uuid as SqlUuid};
 use diesel::{QueryDsl, QueryableByName, SelectableHelper};
 use diesel_async::RunQueryDsl;
@@ -15,8 +13,8 @@ use crate::schema::match_decisions;
 /// Lasting keys before and after, in the same order.
 #[derive(Debug, Default)]
 pub struct Renamed {
-    /// The statements that tell of these people.
-    pub statements: BTreeSet<Uuid>,
+    /// The statements that tell of these people, of all releases.
+    pub statements: Vec<Uuid>,
     /// As people decided about them.
     pub before: Vec<String>,
     /// As they are called from now on.
@@ -51,10 +49,8 @@ pub async fn decided_twice(tx: &mut Tx, renamed: &Renamed) -> Result<Vec<Decisio
     Ok(decisions)
 }
 
-/// Gives people their new names in decisions, and in the pairs of the statements that tell of them; tells which pairs of people have
-/// other results now. A person's pairs in another release follow when its statements do: until then no decision is seen on them, and
-/// what was decided meanwhile is derived then.
-pub async fn rename(tx: &mut Tx, renamed: &Renamed) -> Result<BTreeSet<(String, String)>> {
+/// Gives people their new names in pairs and decisions; tells about whom a decision was renamed.
+pub async fn rename(tx: &mut Tx, renamed: &Renamed) -> Result<Vec<(String, String)>> {
     #[derive(QueryableByName)]
     struct Named {
         #[diesel(sql_type = Text)]
@@ -62,7 +58,21 @@ pub async fn rename(tx: &mut Tx, renamed: &Renamed) -> Result<BTreeSet<(String, 
         #[diesel(sql_type = Text)]
         other_key: String,
     }
-    let decisions: Vec<Named> = diesel::sql_query(
+    diesel::sql_query(
+        "WITH n AS (SELECT DISTINCT before, after FROM unnest($1, $2) AS n (before, after)),
+              hit AS (SELECT id, one_key, other_key FROM match_pairs WHERE left_statement_id = ANY ($3)
+                      UNION SELECT id, one_key, other_key FROM match_pairs WHERE right_statement_id = ANY ($3)),
+              m AS (SELECT h.id, coalesce(x.after, h.one_key) COLLATE \"C\" AS a, coalesce(y.after, h.other_key) COLLATE \"C\" AS b
+                      FROM hit h LEFT JOIN n x ON x.before = h.one_key LEFT JOIN n y ON y.before = h.other_key
+                     WHERE x.after IS NOT NULL OR y.after IS NOT NULL)
+         UPDATE match_pairs p SET one_key = least(m.a, m.b), other_key = greatest(m.a, m.b) FROM m WHERE p.id = m.id",
+    )
+    .bind::<Array<Text>, _>(&renamed.before)
+    .bind::<Array<Text>, _>(&renamed.after)
+    .bind::<Array<SqlUuid>, _>(&renamed.statements)
+    .execute(&mut tx.on())
+    .await?;
+    let named: Vec<Named> = diesel::sql_query(
         "WITH n AS (SELECT DISTINCT before, after FROM unnest($1, $2) AS n (before, after)),
               m AS (SELECT d.id, coalesce(x.after, d.one_key) COLLATE \"C\" AS a, coalesce(y.after, d.other_key) COLLATE \"C\" AS b
                       FROM match_decisions d LEFT JOIN n x ON x.before = d.one_key LEFT JOIN n y ON y.before = d.other_key
@@ -74,21 +84,5 @@ pub async fn rename(tx: &mut Tx, renamed: &Renamed) -> Result<BTreeSet<(String, 
     .bind::<Array<Text>, _>(&renamed.after)
     .load(&mut tx.on())
     .await?;
-    let pairs: Vec<Named> = diesel::sql_query(
-        "WITH n AS (SELECT DISTINCT before, after FROM unnest($1, $2) AS n (before, after)),
-              hit AS (SELECT id, one_key, other_key FROM match_pairs WHERE left_statement_id = ANY ($3)
-                      UNION SELECT id, one_key, other_key FROM match_pairs WHERE right_statement_id = ANY ($3)),
-              m AS (SELECT h.id, coalesce(x.after, h.one_key) COLLATE \"C\" AS a, coalesce(y.after, h.other_key) COLLATE \"C\" AS b
-                      FROM hit h LEFT JOIN n x ON x.before = h.one_key LEFT JOIN n y ON y.before = h.other_key
-                     WHERE x.after IS NOT NULL OR y.after IS NOT NULL),
-              r AS (UPDATE match_pairs p SET one_key = least(m.a, m.b), other_key = greatest(m.a, m.b) FROM m WHERE p.id = m.id
-                    RETURNING p.one_key, p.other_key)
-         SELECT DISTINCT r.one_key, r.other_key FROM r JOIN match_decisions d ON d.one_key = r.one_key AND d.other_key = r.other_key",
-    )
-    .bind::<Array<Text>, _>(&renamed.before)
-    .bind::<Array<Text>, _>(&renamed.after)
-    .bind::<Array<SqlUuid>, _>(renamed.statements.iter().collect::<Vec<_>>())
-    .load(&mut tx.on())
-    .await?;
-    Ok(decisions.into_iter().chain(pairs).map(|named| (named.one_key, named.other_key)).collect())
+    Ok(named.into_iter().map(|named| (named.one_key, named.other_key)).collect())
 }
