@@ -266,7 +266,8 @@ fn leading_number(text: &str) -> Option<(usize, String)> {
             break;
         }
     }
-    let number = text.get(..end).filter(|_| count == 16)?;
+    // Of two numbers side by side, of coordinates too, one in twenty-five reads as a card of no province.
+    let number = text.get(..end).filter(|number| count == 16 && number.get(..2).is_some_and(province_known))?;
     let mask = Nik::parse(number).map(|nik| nik.mask()).or_else(|_| KkNumber::parse(number).map(|kk| kk.mask()));
     Some((end, mask.ok()?))
 }

@@ -156,6 +156,8 @@ fn numbers_in_texts_are_masked_however_they_are_grouped() {
         "1795386722123456789",
         "6202096107990",
         "9902994113850001",
+        "9902991113850001",
+        "titik -2.534560 112.950123",
     ] {
         assert_eq!(numbers_masked(text), None, "{text}");
     }

@@ -169,7 +169,10 @@ async fn edit(access: Access<BeneficiariesWrite>, Path(id): Path<Uuid>, edit: Ed
     let changes =
         service::edit(&mut tx, &access.platform().keys, id, edit.expected.into(), edit.patch.into(), &provenance::officer()).await?.changes;
     let out = shown(&access, &tx, id).await?;
-    if !changes.is_empty() {
+    if changes.is_empty() {
+        // Who only looked is on record like everybody who looks.
+        access.record_in(RegionCode::stored(&out.region_code), RESOURCE, Some(id), "fetch", 1, None)?;
+    } else {
         tx.commit_all(changes).await?;
     }
     Ok(Found(out))
@@ -332,8 +335,10 @@ async fn edit_member(
     let keys = &access.platform().keys;
     let by = provenance::officer();
     let changes = service::edit_member(&mut tx, keys, (id, member), edit.expected.into(), edit.patch.into(), &by).await?.changes;
-    let (row, _) = store::find_member(&tx, id, member).await?;
-    if !changes.is_empty() {
+    let (row, region) = store::find_member(&tx, id, member).await?;
+    if changes.is_empty() {
+        access.record_in(region, "members", Some(member), "fetch", 1, None)?;
+    } else {
         tx.commit_all(changes).await?;
     }
     Ok(Found(row.into()))

@@ -57,7 +57,6 @@ faults! {
         FamilyIdMissing "source_family_id_missing" "The source's key of the family is missing.",
         PersonIdMissing "source_person_id_missing" "The source's key of the person is missing.",
         IdRounded "source_id_rounded" "The source's key was stored as a number and has lost digits.",
-        IdIsNumber "source_id_is_number" "The source's key is the row's own NIK or KK number, and keys stand in clear: map this column to `nik` or `kk_number`, and say `family_key`.",
         NameMissing "name_missing" "The name is missing.",
         DateInvalid "date_invalid" "The date is not written as dd/mm/yyyy, yyyy-mm-dd or an Excel date.",
         DateImplausible "date_implausible" "The date lies in the future or too far in the past for a living person.",

@@ -278,13 +278,6 @@ impl<'a> Values<'a> {
         if let Some(column) = sheet.columns.iter().find(|column| column.field == Field::Nik) {
             row.compare(&parts, column);
         }
-        for column in &sheet.columns {
-            match column.field {
-                Field::SourceFamilyId => row.keyed(column, &parts.source_family_id, &parts),
-                Field::SourcePersonId => row.keyed(column, parts.source_person_id.as_deref().unwrap_or_default(), &parts),
-                _ => {}
-            }
-        }
         if let Some(column) = sheet.columns.iter().find(|column| column.field == Field::VillageName) {
             row.placed(&parts, column);
         }

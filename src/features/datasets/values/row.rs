@@ -118,16 +118,6 @@ impl Row {
         }
     }
 
-    /// A key that is the row's own number, once the whole row is read: keys stand in clear. Others may look like numbers, and the
-    /// centre's do.
-    pub(super) fn keyed(&mut self, column: &Column, key: &str, parts: &Parts) {
-        let is_nik = || parts.individual.nik.as_ref().is_some_and(|nik| Nik::parse(key).is_ok_and(|key| key == *nik));
-        let is_card = || parts.kk_number.as_ref().is_some_and(|kk| KkNumber::parse(key).is_ok_and(|key| key == *kk));
-        if is_nik() || is_card() {
-            self.note(column, Fault::IdIsNumber);
-        }
-    }
-
     /// What is missing of the place, once the whole row is read.
     pub(super) fn placed(&mut self, parts: &Parts, column: &Column) {
         if self.by_name && parts.region_code.is_none() && parts.village_name.is_none() {

@@ -115,16 +115,6 @@ fn a_number_in_a_text_is_masked_and_told_and_refuses_nothing() {
 }
 
 #[test]
-fn a_key_that_is_the_rows_own_number_refuses_it() {
-    let (id, nik) = (1, 10);
-    assert_eq!(rejects(&[(id, Put::Text("6202090107850001"))]), at("ID Keluarga P3KE", "source_id_is_number"));
-    assert_eq!(rejects(&[(id, Put::Text("'6202 0901 0785 0001"))]), at("ID Keluarga P3KE", "source_id_is_number"));
-    assert_eq!(warnings(&[(id, Put::Text("6202090107850001")), (nik, Put::Text(""))]), at("NIK", "nik_missing"), "keys look like numbers");
-    let (_, person) = judge(with(&FAMILY, &[]), with(&PERSON, &[(9, Put::Text("6202094107850001")), (11, Put::Text("6202094107850001"))]));
-    assert_eq!(person.unwrap_err()[0].code, "source_id_is_number");
-}
-
-#[test]
 fn what_cannot_be_trusted_refuses_the_row() {
     let (id, code, name, born, decile) = (1, 6, 9, 13, 7);
     assert_eq!(rejects(&[(id, Put::Text(""))]), at("ID Keluarga P3KE", "source_family_id_missing"));
