@@ -163,7 +163,10 @@ fn weigh(engine: &Engine, run: &Run, mut sides: Sides, decided: Decided, cancel:
         Some(right) => engine.link(&mut sides.left.register, &mut right.register, &options),
         None => engine.dedupe(&mut sides.left.register, &options),
     };
-    Findings::of(engine, run, &sides, &found.ok()?, decided, &Crew::new(&options)).ok()
+    let findings = Findings::of(engine, run, &sides, &found.ok()?, decided, &Crew::new(&options)).ok();
+    // Giving back some hundred megabytes takes a while, in which the database could be at work.
+    drop(std::thread::Builder::new().spawn(move || drop(sides)));
+    findings
 }
 
 /// What a run found, ready to be stored.

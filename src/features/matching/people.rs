@@ -15,6 +15,7 @@ use super::store::{MatchResult, Pair};
 use crate::features::beneficiaries::{self, MatchedMember, MemberStatus, sex_name};
 use crate::features::datasets::{self, NikState, PeopleReader, RegistryStatus, SealedPeople, StatedPerson, Statement};
 use crate::linkage::normalise::Normaliser;
+use crate::linkage::profile::MOST_FIELDS;
 use crate::linkage::record::{Layout, Register};
 use crate::linkage::run::Engine;
 use crate::platform::db::Scoped;
@@ -141,22 +142,27 @@ struct Values<'a> {
     source_family: &'a str,
 }
 
-impl Values<'_> {
-    fn of(&self, field: &str) -> &str {
-        match field {
-            "nik" => self.nik,
-            "birth_date" => self.birth_date,
-            "sex" => self.sex,
-            "name" => self.name,
-            "mother" => self.mother,
-            "family_card" => self.family_card,
-            "village" => self.village,
-            "address" => self.address,
-            "relation" => self.relation,
-            "birth_place" => self.birth_place,
-            "source_family" => self.source_family,
-            _ => "",
-        }
+/// The fields of [`Values`], in the order of [`Values::all`].
+const FIELDS: [&str; 11] =
+    ["nik", "birth_date", "sex", "name", "mother", "family_card", "village", "address", "relation", "birth_place", "source_family"];
+
+impl<'a> Values<'a> {
+    /// By the places of [`FIELDS`], and last the field that nobody has.
+    fn all(&self) -> [&'a str; FIELDS.len() + 1] {
+        [
+            self.nik,
+            self.birth_date,
+            self.sex,
+            self.name,
+            self.mother,
+            self.family_card,
+            self.village,
+            self.address,
+            self.relation,
+            self.birth_place,
+            self.source_family,
+            "",
+        ]
     }
 }
 
@@ -165,10 +171,12 @@ pub struct Intake<'a> {
     layout: &'a Layout,
     normaliser: Normaliser<'a>,
     people: People,
+    /// Which of [`FIELDS`] each column of the layout is.
+    places: Vec<usize>,
     /// Villages by the codes that rows have, as they are remembered and as they are compared.
     villages: HashMap<String, (Arc<RegionCode>, Arc<str>)>,
-    /// The pages taken in, in the order in which they were, and how many people each had.
-    pages: Vec<(usize, u32)>,
+    /// The people of the pages taken in, in the order in which they were.
+    pages: Vec<(usize, Vec<Person>)>,
 }
 
 impl<'a> Intake<'a> {
@@ -178,6 +186,11 @@ impl<'a> Intake<'a> {
             layout,
             normaliser: Normaliser::new(&layout.spelling),
             people: People { people: Vec::new(), register: Register::new(layout), prefix },
+            places: layout
+                .columns
+                .iter()
+                .map(|column| FIELDS.iter().position(|field| *field == column.key).unwrap_or(FIELDS.len()))
+                .collect(),
             villages: HashMap::new(),
             pages: Vec::new(),
         }
@@ -189,8 +202,13 @@ impl<'a> Intake<'a> {
     }
 
     fn push(&mut self, id: &str, person: Person, values: &Values<'_>) {
-        let row: Vec<&str> = self.layout.columns.iter().map(|column| values.of(&column.key)).collect();
-        self.people.register.push(self.layout, &mut self.normaliser, id, &row);
+        let all = values.all();
+        let mut row = [""; MOST_FIELDS];
+        for (value, place) in row.iter_mut().zip(&self.places) {
+            *value = all.get(*place).copied().unwrap_or_default();
+        }
+        let row = row.get(..self.places.len()).unwrap_or_default();
+        self.people.register.push(self.layout, &mut self.normaliser, id, row);
         self.people.people.push(person);
     }
 
@@ -239,11 +257,12 @@ impl<'a> Intake<'a> {
     }
 
     fn page(&mut self, keys: &KeyRing, reader: &mut PeopleReader, number: usize, page: &[SealedPeople]) -> Result<()> {
-        let before = self.people.people.len();
+        let count: usize = page.iter().filter_map(|row| usize::try_from(row.people).ok()).sum();
+        self.people.people = Vec::with_capacity(count);
         for row in page {
             self.statement(keys, reader, row)?;
         }
-        self.pages.push((number, u32::try_from(self.people.people.len() - before).unwrap_or(u32::MAX)));
+        self.pages.push((number, std::mem::take(&mut self.people.people)));
         Ok(())
     }
 
@@ -316,15 +335,12 @@ fn take_in<'a>(layout: &'a Layout, dataset: Uuid, keys: &KeyRing, pages: &Pages)
 fn joined(layout: &Layout, parts: Vec<Intake<'_>>) -> People {
     let mut prefix = String::new();
     let mut registers = Vec::new();
-    let mut pages: Vec<(usize, std::vec::IntoIter<Person>)> = Vec::new();
+    let mut pages: Vec<(usize, Vec<Person>)> = Vec::new();
     for part in parts {
         prefix = part.people.prefix;
-        let mut people = part.people.people;
-        // From behind, so that nobody is moved twice.
-        for (number, size) in part.pages.iter().rev() {
-            pages.push((*number, people.split_off(people.len().saturating_sub(*size as usize)).into_iter()));
-        }
-        registers.push((part.people.register, part.pages));
+        let sizes = part.pages.iter().map(|(number, people)| (*number, u32::try_from(people.len()).unwrap_or(u32::MAX)));
+        registers.push((part.people.register, sizes.collect()));
+        pages.extend(part.pages);
     }
     pages.sort_unstable_by_key(|page| page.0);
     let mut people = Vec::with_capacity(pages.iter().map(|page| page.1.len()).sum());
