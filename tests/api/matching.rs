@@ -185,6 +185,20 @@ async fn two_lists_are_matched_as_planned_and_decisions_outlive_runs() {
     world.flush_reads().await;
     let reads = "SELECT count(*) FROM reads WHERE resource = 'match-pairs'";
     assert_eq!(world.sql().await.query_one(reads, &[]).await.unwrap().get::<_, i64>(0), 40);
+    // A pair of a run from before codebooks keeps its words; one that nobody weighed has none.
+    let [spelt, unweighed] = [&pairs[0], &pairs[1]].map(|pair| pair["id"].as_str().unwrap().to_owned());
+    let unset = "pattern = NULL, left_rivals = NULL, right_rivals = NULL, chain = NULL, calibration = NULL";
+    let words = r#"[["prior",[],1.5],["name",[["name","equal_rare"]],2.25]]"#;
+    let old = format!(
+        "UPDATE match_pairs SET {unset}, terms = '{words}' WHERE id = '{spelt}'; UPDATE match_pairs SET {unset} WHERE id = '{unweighed}'"
+    );
+    world.sql().await.batch_execute(&old).await.unwrap();
+    let terms = coordinator.get(&format!("/match-pairs/{spelt}")).await.expect(200).body["terms"].clone();
+    assert_eq!(
+        (terms[0]["key"].as_str(), terms[1]["weight"].as_f64(), terms[1]["levels"][0]["level"].as_str()),
+        (Some("prior"), Some(2.25), Some("equal_rare"))
+    );
+    assert_eq!(coordinator.get(&format!("/match-pairs/{unweighed}")).await.expect(200).body["terms"], json!([]));
     // Twenty decisions against the engine; they hold at once, in a new run, and for a new release of the same record.
     let officer = world.role(Role::CivilRegistry);
     let mut decisions = Vec::new();
