@@ -185,9 +185,12 @@ async fn reasons(db: &impl Scoped, pair: &Pair) -> Result<Vec<MatchTermOut>> {
     Ok(terms.into_iter().filter(Term::tells_something).map(|term| worded(term.key, &term.levels, term.weight)).collect())
 }
 
+/// A term as it is stored in words: its key, its fields with their levels, its weight.
+type Stored = (String, Vec<(String, String)>, f64);
+
 /// Terms that were stored as text, in words.
 pub fn in_words(terms: &str) -> Result<Vec<MatchTermOut>> {
-    let stored: Vec<(String, Vec<(String, String)>, f64)> = serde_json::from_str(terms).context("terms of a pair")?;
+    let stored: Vec<Stored> = serde_json::from_str(terms).context("terms of a pair")?;
     Ok(stored.into_iter().map(|(key, levels, weight)| worded(&key, &levels, weight)).collect())
 }
 
