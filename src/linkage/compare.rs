@@ -220,16 +220,21 @@ impl Comparison {
 
     /// The level of each part in a cell, the last part varying fastest.
     pub fn levels_of(&self, cell: usize) -> Vec<usize> {
-        let mut rest = cell;
-        let mut out: Vec<usize> = Vec::with_capacity(self.parts.len());
-        for part in self.parts.iter().rev() {
-            let n = part.rule.levels().len();
-            out.push(rest % n);
-            rest /= n;
-        }
-        out.reverse();
-        out
+        levels_in(cell, self.parts.iter().map(|part| part.rule.levels().len()))
     }
+}
+
+/// The level of each part in a cell, by how many levels the parts have, the last part varying fastest.
+pub(super) fn levels_in(cell: usize, counts: impl DoubleEndedIterator<Item = usize>) -> Vec<usize> {
+    let mut rest = cell;
+    let mut out = Vec::new();
+    for count in counts.rev() {
+        let count = count.max(1);
+        out.push(rest % count);
+        rest /= count;
+    }
+    out.reverse();
+    out
 }
 
 /// All comparisons of a profile.

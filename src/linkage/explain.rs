@@ -4,6 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
+use super::compare::{Part, levels_in};
 use super::family;
 use super::model::{CONTEXT, CONTEXT_LEVELS, MATCHES, Model, odds};
 use super::run::{Engine, Pair};
@@ -89,15 +90,9 @@ impl Entry {
     }
 
     fn levels(&self, cell: usize) -> Vec<(&str, &str)> {
-        let mut rest = cell;
-        let mut out = Vec::with_capacity(self.fields.len());
-        for (field, levels) in self.fields.iter().rev() {
-            let count = levels.len().max(1);
-            out.push((field.as_str(), levels.get(rest % count).map_or("", String::as_str)));
-            rest /= count;
-        }
-        out.reverse();
-        out
+        let levels = levels_in(cell, self.fields.iter().map(|(_, levels)| levels.len()));
+        let named = self.fields.iter().zip(levels);
+        named.map(|((field, levels), level)| (field.as_str(), levels.get(level).map_or("", String::as_str))).collect()
     }
 }
 
@@ -107,7 +102,7 @@ impl Engine {
         let exact = |cells: &[_]| cells.iter().flatten().copied().map(Exact).collect::<Vec<_>>();
         let mut entries: Vec<Entry> = Vec::with_capacity(self.scheme.comparisons.len() + 1);
         for (comparison, cells) in self.scheme.comparisons.iter().zip(model.cells()) {
-            let levels = |part: &super::compare::Part| part.rule.levels().iter().map(|level| level.key.to_owned()).collect();
+            let levels = |part: &Part| part.rule.levels().iter().map(|level| level.key.to_owned()).collect();
             let (shift, mask) = comparison.place();
             entries.push(Entry {
                 key: comparison.key.clone(),
