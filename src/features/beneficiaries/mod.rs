@@ -44,7 +44,7 @@ pub use store::{
     prepare, reranked,
 };
 pub use store::{
-    Like, MatchedMember, Placed, card_holder, joined, kept_families, kept_members, member_to_match, members_like, members_near,
-    members_to_match, nik_holders, placed,
+    Like, MatchedMember, Placed, SealedFamily, card_holder, families_to_match, joined, kept_families, kept_members, member_to_match,
+    members_like, members_near, nik_holders, placed,
 };
 pub use vital::{birth, death, head_change};

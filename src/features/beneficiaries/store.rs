@@ -30,7 +30,9 @@ mod rotate;
 mod rows;
 
 pub use import::{ImportCounts, ImportFamily, ImportMember, Prepared, import_prepared, prepare, reranked};
-pub use matched::{Like, MatchedMember, card_holder, member_to_match, members_like, members_near, members_to_match, nik_holders};
+pub use matched::{
+    Like, MatchedMember, SealedFamily, card_holder, families_to_match, member_to_match, members_like, members_near, nik_holders,
+};
 pub use merged::{Placed, home_of, joined, kept_families, kept_members, merged_card_holder, placed, restructure};
 pub use numbers::{SealedNumbers, sealed_numbers};
 pub use offered::{Introduced, find_offered, introduced};

@@ -34,7 +34,7 @@ pub use jobs::jobs;
 pub use model::{NikState, RegistryStatus, spreadsheet_number, spreadsheet_safe};
 pub use rotate::rotate_keys;
 pub use service::{find_kept, sweep};
-pub use statement::{PeopleReader, RawRow, SealedPeople, StatedPerson, Statement, processors};
+pub use statement::{PersonRead, RawRow, SealedPeople, StatedPerson, Statement, processors, read_people};
 pub use store::{Rekeyed, Release, keyed, lock_sources, move_ranks, sealed_people, statements, statements_by_id, under_keys};
 
 #[cfg(test)]

@@ -10,11 +10,13 @@ use crate::features::beneficiaries::{Attributes, Relation};
 use crate::platform::ids::RegionCode;
 use crate::platform::sensitive::{KkNumber, Nik, Sex};
 
+mod content;
+mod form;
 mod packed;
 mod people;
 
 pub use packed::{Renewed, Renewer, Sealed, open, open_row, prepare, processors, renewed, renewed_row, seal_row};
-pub use people::{PeopleReader, SealedPeople};
+pub use people::{PersonRead, SealedPeople, read_people};
 
 /// A family as a release states it. Prints nothing personal.
 pub struct Statement {

@@ -12,7 +12,7 @@ use uuid::Uuid;
 
 use super::decided::{Decided, Keys};
 use super::model::{Against, Facts, Outcome, Zone, holding, nik_taken, status};
-use super::people::{self, People, Person, Side};
+use super::people::{self, People, Person, Side, Source};
 use super::store::{self, Counted, MatchResult, Pair, Run};
 use super::weighing::names_alike;
 use crate::features::datasets;
@@ -143,16 +143,19 @@ async fn sides(step: &Step, engine: &Arc<Engine>, run: &Run, done: &mut i64) -> 
         None => None,
     };
     drop(db);
-    let left = match people::of_release(step, engine, left.dataset_id, left.id, done).await? {
+    let of_release = |found: &datasets::Release| Source::Release { dataset: found.dataset_id, release: found.id };
+    let right = match (Against::parse(&run.against), &right) {
+        (Some(Against::Release), Some(right)) => Some(of_release(right)),
+        (Some(Against::Families), None) => Some(Source::Families),
+        (Some(Against::Itself), None) => None,
+        _ => return Err(Code::Internal.into()),
+    };
+    let left = match people::of(step, engine, of_release(&left), done).await? {
         Ok(people) => people,
         Err(halt) => return Ok(Err(halt)),
     };
-    let right = match (Against::parse(&run.against), right) {
-        (Some(Against::Release), Some(right)) => people::of_release(step, engine, right.dataset_id, right.id, done).await?,
-        (Some(Against::Families), None) => people::of_families(step, &engine.layout, done).await?,
-        (Some(Against::Itself), None) => return Ok(Ok(Sides { left, right: None })),
-        _ => return Err(Code::Internal.into()),
-    };
+    let Some(right) = right else { return Ok(Ok(Sides { left, right: None })) };
+    let right = people::of(step, engine, right, done).await?;
     Ok(right.map(|right| Sides { left, right: Some(right) }))
 }
 

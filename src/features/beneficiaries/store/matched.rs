@@ -2,14 +2,14 @@
 //! it leaves unmasked without a disclosure.
 
 use chrono::NaiveDate;
+use diesel::pg::Pg;
 use diesel::prelude::*;
 use diesel::sql_types::{Array, Binary, Date, Text, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
 use super::super::model::{MemberStatus, sex_of};
-use super::super::numbers::{kk_of, nik_of};
-use super::{Family, Member};
+use super::super::numbers::{open_kk, open_nik};
 use crate::platform::db::{Scoped, Tx};
 use crate::platform::error::Result;
 use crate::platform::ids::{Level, RegionCode};
@@ -52,36 +52,104 @@ impl std::fmt::Debug for MatchedMember {
     }
 }
 
-fn opened(keys: &KeyRing, (member, family): (Member, Family)) -> Result<MatchedMember> {
+/// As much of a family's row as is compared.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = beneficiaries, check_for_backend(Pg))]
+struct Home {
+    id: Uuid,
+    region_code: String,
+    address: Option<String>,
+    kk_sealed: Option<Vec<u8>>,
+}
+
+/// As much of a member's row as is compared.
+#[derive(Queryable, Selectable)]
+#[diesel(table_name = members, check_for_backend(Pg))]
+struct Person {
+    id: Uuid,
+    beneficiary_id: Uuid,
+    name: String,
+    relation: String,
+    sex: Option<String>,
+    birth_date: Option<NaiveDate>,
+    mother_name: Option<String>,
+    nik_sealed: Option<Vec<u8>>,
+    status: String,
+}
+
+fn opened(keys: &KeyRing, (member, home): (Person, Home)) -> Result<MatchedMember> {
+    let kk = open_kk(keys, home.id, home.kk_sealed.as_deref())?;
+    member_of(keys, member, &home, &kk)
+}
+
+fn member_of(keys: &KeyRing, member: Person, home: &Home, kk: &Option<KkNumber>) -> Result<MatchedMember> {
     Ok(MatchedMember {
         id: member.id,
-        family: family.id,
-        region: RegionCode::stored(&family.region_code),
-        nik: nik_of(keys, &member)?,
-        kk: kk_of(keys, &family)?,
+        family: home.id,
+        region: RegionCode::stored(&home.region_code),
+        nik: open_nik(keys, member.id, member.nik_sealed.as_deref())?,
+        kk: kk.clone(),
         sex: member.sex.as_deref().and_then(sex_of),
         status: MemberStatus::parse(&member.status).unwrap_or(MemberStatus::Present),
         name: member.name,
         relation: member.relation,
         birth_date: member.birth_date,
         mother_name: member.mother_name,
-        address: family.address,
+        address: home.address.clone(),
     })
 }
 
-/// Members of the scope in id order.
-pub async fn members_to_match(db: &impl Scoped, keys: &KeyRing, after: Option<Uuid>, limit: i64) -> Result<Vec<MatchedMember>> {
-    let rows: Vec<(Member, Family)> = members::table
-        .inner_join(beneficiaries::table)
+/// A family with its members, their numbers still sealed: whoever reads many opens them while the next are on their way.
+pub struct SealedFamily {
+    home: Home,
+    members: Vec<Person>,
+}
+
+impl SealedFamily {
+    /// Record id.
+    pub fn id(&self) -> Uuid {
+        self.home.id
+    }
+
+    /// How many members.
+    pub fn people(&self) -> usize {
+        self.members.len()
+    }
+
+    /// Its members, opened, in id order.
+    pub fn open(self, keys: &KeyRing) -> Result<Vec<MatchedMember>> {
+        let kk = open_kk(keys, self.home.id, self.home.kk_sealed.as_deref())?;
+        self.members.into_iter().map(|member| member_of(keys, member, &self.home, &kk)).collect()
+    }
+}
+
+/// Families of the scope with their members, in id order.
+///
+/// The page is one of families: only by them does an index give this order, under whatever plan. Of a page of members by their own ids the
+/// server made, once it planned for any scope, a sort of all members of the scope (328 ms in place of 15 of a hundred thousand).
+pub async fn families_to_match(db: &impl Scoped, after: Option<Uuid>, limit: i64) -> Result<Vec<SealedFamily>> {
+    let homes: Vec<Home> = beneficiaries::table
         .filter(db.scope().within(beneficiaries::region_code))
-        .filter(members::id.gt(after.unwrap_or(Uuid::nil())))
-        .filter(members::status.ne("merged"))
-        .select((Member::as_select(), Family::as_select()))
-        .order(members::id)
+        .filter(beneficiaries::id.gt(after.unwrap_or(Uuid::nil())))
+        .select(Home::as_select())
+        .order(beneficiaries::id)
         .limit(limit)
         .load(&mut db.on())
         .await?;
-    rows.into_iter().map(|row| opened(keys, row)).collect()
+    let ids: Vec<Uuid> = homes.iter().map(|home| home.id).collect();
+    let people: Vec<Person> = members::table
+        .filter(members::beneficiary_id.eq_any(ids))
+        .filter(members::status.ne("merged"))
+        .select(Person::as_select())
+        .order((members::beneficiary_id, members::id))
+        .load(&mut db.on())
+        .await?;
+    let mut people = people.into_iter().peekable();
+    let mut with_members = |home: Home| {
+        let members = std::iter::from_fn(|| people.next_if(|person| person.beneficiary_id == home.id)).collect();
+        SealedFamily { home, members }
+    };
+    Ok(homes.into_iter().map(&mut with_members).collect())
 }
 
 /// Everybody of a village, and whoever of its regency may be one of these members by NIK, or by birth date and first letter.
@@ -102,12 +170,12 @@ pub async fn members_near(tx: &Tx, keys: &KeyRing, village: &RegionCode, of: &[U
     .load(&mut tx.on())
     .await?;
     let alike: Vec<Uuid> = alike.into_iter().map(|row| row.id).collect();
-    let rows: Vec<(Member, Family)> = members::table
+    let rows: Vec<(Person, Home)> = members::table
         .inner_join(beneficiaries::table)
         .filter(tx.scope().within(beneficiaries::region_code))
         .filter(members::status.ne("merged"))
         .filter(members::id.eq_any(alike))
-        .select((Member::as_select(), Family::as_select()))
+        .select((Person::as_select(), Home::as_select()))
         .order(members::id)
         .load(&mut tx.on())
         .await?;
@@ -157,11 +225,11 @@ pub async fn members_like(tx: &Tx, keys: &KeyRing, village: &RegionCode, like: &
     .load(&mut tx.on())
     .await?;
     let alike: Vec<Uuid> = alike.into_iter().map(|row| row.id).collect();
-    let rows: Vec<(Member, Family)> = members::table
+    let rows: Vec<(Person, Home)> = members::table
         .inner_join(beneficiaries::table)
         .filter(members::status.ne("merged"))
         .filter(members::id.eq_any(alike))
-        .select((Member::as_select(), Family::as_select()))
+        .select((Person::as_select(), Home::as_select()))
         .order(members::id)
         .load(&mut tx.on())
         .await?;
@@ -191,14 +259,14 @@ pub async fn nik_holders(db: &impl Scoped, entries: &[Vec<u8>]) -> Result<Vec<Uu
 
 /// One member, and the names of the others in the family.
 pub async fn member_to_match(db: &impl Scoped, keys: &KeyRing, id: Uuid) -> Result<(MatchedMember, Vec<String>)> {
-    let (member, family): (Member, Family) = members::table
+    let (member, home): (Person, Home) = members::table
         .inner_join(beneficiaries::table)
         .filter(db.scope().within(beneficiaries::region_code))
         .filter(members::id.eq(id))
-        .select((Member::as_select(), Family::as_select()))
+        .select((Person::as_select(), Home::as_select()))
         .first(&mut db.on())
         .await?;
-    let others = super::members_of(db, family.id, None, 100).await?;
+    let others = super::members_of(db, home.id, None, 100).await?;
     let others = others.into_iter().filter(|other| other.id != id).map(|other| other.name).collect();
-    Ok((opened(keys, (member, family))?, others))
+    Ok((opened(keys, (member, home))?, others))
 }

@@ -1,43 +1,25 @@
-//! Packed, digested and sealed for its row, and opened again.
-//!
-//! The digest is an HMAC over what is stated in a canonical order, without rank, village, keys and places in the file: those
-//! are compared as columns, or do not matter. A field that is not stated leaves no trace in it, so that a later version which
-//! reads one field more finds the same digest where that field is empty.
+//! Sealed for its row, and opened again.
 
 use std::borrow::Cow;
 use std::num::NonZero;
 
-use chrono::NaiveDate;
-use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
-use serde::ser::SerializeSeq;
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;
 use zeroize::Zeroizing;
 
-use super::super::intake::{Family, Person};
+use super::super::intake::Family;
 use super::super::keys::{self, KeyKind};
-use super::super::model::{NikState, RegistryStatus};
+use super::content::{Content, Raw, Told, json};
+use super::form::{Packer, unpacked};
 use super::{RawRow, StatedPerson, Statement};
-use crate::features::beneficiaries::{Attributes, Relation};
-use crate::platform::error::{Error, Result};
+use crate::platform::error::Result;
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::seal::KeyRing;
-use crate::platform::sensitive::{KkNumber, Nik, Sex};
+use crate::platform::sensitive::{KkNumber, Nik};
 
 /// The column that statements are sealed for.
 pub(super) const COLUMN: &str = "statements.sealed";
 /// The column that refused rows are sealed for.
 const ROW_COLUMN: &str = "rejected_rows.sealed";
-/// What digests are made of; they meet nothing else.
-const CONTENT: &str = "statements.content";
-/// The first byte of what is sealed: deflated JSON, the cells of the rows in it.
-const WHOLE: u8 = 1;
-/// Deflated JSON without the rows, and behind it the rows: whoever asks for people unpacks no cells, and these are half of it. How long the
-/// first part is stands before both, in four bytes, the lowest first.
-const ROWS_LAST: u8 = 2;
-const LENGTH: usize = 4;
-/// What one statement may unpack to: far above a family of a thousand, far below a bomb.
-const UNPACKED: usize = 64 << 20;
 
 /// A row of the table, made ready.
 pub struct Sealed {
@@ -58,287 +40,6 @@ pub struct Sealed {
     /// Everything.
     pub sealed: Vec<u8>,
 }
-
-/// What is sealed. Names are short because each stands there once a person; they never change.
-#[derive(Serialize, Deserialize)]
-struct Content<'a> {
-    #[serde(rename = "j")]
-    key: KeyKind,
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
-    address: Option<Cow<'a, str>>,
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
-    kk: Option<Cow<'a, str>>,
-    #[serde(rename = "f")]
-    attributes: Attributes,
-    #[serde(rename = "p")]
-    people: Vec<Told<'a>>,
-    /// Stands behind the rest, see [`ROWS_LAST`]; in it only where it was packed [`WHOLE`].
-    #[serde(rename = "r", default, skip_serializing)]
-    rows: Vec<Raw<'a>>,
-}
-
-#[derive(Serialize, Deserialize)]
-struct Told<'a> {
-    #[serde(rename = "i")]
-    source_id: Cow<'a, str>,
-    /// The key was made of what is stated.
-    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
-    made: bool,
-    #[serde(rename = "s")]
-    sheet: Cow<'a, str>,
-    #[serde(rename = "w")]
-    row: u32,
-    #[serde(rename = "q")]
-    facts: Facts<'a>,
-}
-
-/// What counts as a statement about a person.
-#[derive(Serialize, Deserialize)]
-struct Facts<'a> {
-    #[serde(rename = "n")]
-    name: Cow<'a, str>,
-    #[serde(rename = "e")]
-    relation: Relation,
-    #[serde(rename = "x", default, skip_serializing_if = "Option::is_none")]
-    sex: Option<Sex>,
-    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
-    birth_date: Option<NaiveDate>,
-    #[serde(rename = "c", default, skip_serializing_if = "Option::is_none")]
-    birth_place: Option<Cow<'a, str>>,
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
-    mother_name: Option<Cow<'a, str>>,
-    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
-    nik: Option<Cow<'a, str>>,
-    #[serde(rename = "z", default, skip_serializing_if = "Option::is_none")]
-    nik_written: Option<Cow<'a, str>>,
-    #[serde(rename = "t")]
-    nik_state: NikState,
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
-    kk: Option<Cow<'a, str>>,
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
-    address: Option<Cow<'a, str>>,
-    #[serde(rename = "g", default, skip_serializing_if = "Option::is_none")]
-    marital_status: Option<Cow<'a, str>>,
-    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
-    occupation: Option<Cow<'a, str>>,
-    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
-    education: Option<Cow<'a, str>>,
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
-    dukcapil_match: Option<bool>,
-    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
-    registry_status: Option<RegistryStatus>,
-}
-
-/// A row's cells as a list.
-#[derive(Serialize, Deserialize)]
-struct Raw<'a> {
-    #[serde(rename = "s")]
-    sheet: Cow<'a, str>,
-    #[serde(rename = "w")]
-    row: u32,
-    #[serde(rename = "c")]
-    cells: Cells<'a>,
-}
-
-struct Cells<'a>(Cow<'a, str>);
-
-impl Serialize for Cells<'_> {
-    fn serialize<S: Serializer>(&self, to: S) -> std::result::Result<S::Ok, S::Error> {
-        let mut list = to.serialize_seq(None)?;
-        for cell in self.0.split(RawRow::BETWEEN) {
-            list.serialize_element(cell)?;
-        }
-        list.end()
-    }
-}
-
-impl<'de> Deserialize<'de> for Cells<'_> {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> std::result::Result<Self, D::Error> {
-        let cells = Vec::<Cow<'_, str>>::deserialize(from)?;
-        Ok(Cells(cells.join(&*RawRow::BETWEEN.to_string()).into()))
-    }
-}
-
-impl<'a> From<&'a RawRow> for Raw<'a> {
-    fn from(raw: &'a RawRow) -> Self {
-        Raw { sheet: Cow::Borrowed(&raw.sheet), row: raw.row, cells: Cells(Cow::Borrowed(&raw.joined)) }
-    }
-}
-
-impl From<Raw<'_>> for RawRow {
-    fn from(raw: Raw<'_>) -> Self {
-        RawRow { sheet: raw.sheet.as_ref().into(), row: raw.row, joined: raw.cells.0.as_ref().into() }
-    }
-}
-
-impl<'a> From<&'a Person> for Told<'a> {
-    fn from(person: &'a Person) -> Self {
-        let text = |text: &'a Option<String>| text.as_deref().map(Cow::Borrowed);
-        let facts = Facts {
-            name: Cow::Borrowed(&person.name),
-            relation: person.relation,
-            sex: person.sex,
-            birth_date: person.birth_date,
-            birth_place: text(&person.birth_place),
-            mother_name: text(&person.mother_name),
-            nik: person.nik.as_ref().map(|nik| Cow::Borrowed(nik.expose())),
-            nik_written: text(&person.nik_written),
-            nik_state: person.nik_state,
-            kk: person.kk.as_ref().map(|kk| Cow::Borrowed(kk.expose())),
-            address: text(&person.address),
-            marital_status: person.marital_status.map(Cow::Borrowed),
-            occupation: person.occupation.map(Cow::Borrowed),
-            education: person.education.map(Cow::Borrowed),
-            dukcapil_match: person.dukcapil_match,
-            registry_status: person.registry_status,
-        };
-        Told {
-            source_id: Cow::Borrowed(&person.source_id),
-            made: person.made,
-            sheet: Cow::Borrowed(&person.place.sheet),
-            row: person.place.row,
-            facts,
-        }
-    }
-}
-
-impl<'a> From<&'a Family> for Content<'a> {
-    fn from(family: &'a Family) -> Self {
-        Content {
-            key: family.key,
-            address: family.address.as_deref().map(Cow::Borrowed),
-            kk: family.kk.as_ref().map(|kk| Cow::Borrowed(kk.expose())),
-            attributes: family.attributes,
-            people: family.people.iter().map(Told::from).collect(),
-            rows: family.rows.iter().map(Raw::from).collect(),
-        }
-    }
-}
-
-impl Content<'_> {
-    /// The order of rows in a file says nothing, so people stand here in the order of what is said of them.
-    fn digest(&self, keys: &KeyRing, ranked: bool) -> Result<Vec<u8>> {
-        let mut people = Vec::with_capacity(self.people.len());
-        for person in &self.people {
-            people.push(Zeroizing::new(json(&person.facts)?));
-        }
-        people.sort_unstable_by(|one, other| one.as_slice().cmp(other.as_slice()));
-        // A family that was not ranked before is a change; another rank is told by itself.
-        let mut text = Zeroizing::new(json(&(ranked, &self.address, &self.kk, self.attributes))?);
-        for person in people {
-            text.extend_from_slice(&person);
-        }
-        Ok(keys.index(CONTENT, &text)?)
-    }
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>> {
-    Ok(serde_json::to_vec(value).map_err(|_| anyhow::anyhow!("a statement cannot be written as JSON"))?)
-}
-
-/// Packs texts one after another with one compressor: making one costs more than packing a family.
-struct Packer(Compress);
-
-impl Packer {
-    fn new() -> Packer {
-        Packer(Compress::new(Compression::fast(), false))
-    }
-
-    fn statement(&mut self, content: &Content<'_>) -> Result<Zeroizing<Vec<u8>>> {
-        let mut text = Zeroizing::new(json(content)?);
-        let people = text.len();
-        text.extend_from_slice(&Zeroizing::new(json(&content.rows)?));
-        self.pack(&text, people)
-    }
-
-    /// Packs a text whose first part is so long.
-    fn pack(&mut self, text: &[u8], first: usize) -> Result<Zeroizing<Vec<u8>>> {
-        let first = u32::try_from(first).map_err(|_| anyhow::anyhow!("a statement is too long to be packed"))?;
-        let mut packed = Zeroizing::new(Vec::with_capacity(text.len() / 2 + 64));
-        packed.push(ROWS_LAST);
-        packed.extend_from_slice(&first.to_le_bytes());
-        self.0.reset();
-        loop {
-            let rest = text.get(usize::try_from(self.0.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
-            let status = self.0.compress_vec(rest, &mut packed, FlushCompress::Finish);
-            match status.map_err(|_| anyhow::anyhow!("a statement cannot be packed"))? {
-                Status::StreamEnd => return Ok(packed),
-                Status::Ok | Status::BufError => packed.reserve(text.len() / 2 + 64),
-            }
-        }
-    }
-}
-
-fn unpacked(packed: &[u8]) -> Result<(Zeroizing<Vec<u8>>, usize)> {
-    let mut text = Zeroizing::new(Vec::with_capacity(packed.len() * 4 + 256));
-    let first = unpack(&mut Decompress::new(false), packed, &mut text)?;
-    Ok((text, first))
-}
-
-fn broken() -> Error {
-    anyhow::anyhow!("a statement cannot be unpacked").into()
-}
-
-/// What is deflated, and how long its first part is; none where it is in one part.
-fn parts(packed: &[u8]) -> Result<(&[u8], Option<usize>)> {
-    match packed.split_first().ok_or_else(broken)? {
-        (&WHOLE, deflated) => Ok((deflated, None)),
-        (&ROWS_LAST, rest) => {
-            let (length, deflated) = rest.split_first_chunk::<LENGTH>().ok_or_else(broken)?;
-            let first = usize::try_from(u32::from_le_bytes(*length)).ok().filter(|first| *first <= UNPACKED);
-            Ok((deflated, Some(first.ok_or_else(broken)?)))
-        }
-        _ => Err(broken()),
-    }
-}
-
-/// Unpacks into a text that is empty, by a stream that is new; says how long the first part is.
-fn unpack(stream: &mut Decompress, packed: &[u8], text: &mut Vec<u8>) -> Result<usize> {
-    let (deflated, first) = parts(packed)?;
-    text.reserve(deflated.len() * 4 + 256);
-    loop {
-        let rest = deflated.get(usize::try_from(stream.total_in()).unwrap_or(usize::MAX)..).unwrap_or_default();
-        let before = (stream.total_in(), text.len());
-        let status = stream.decompress_vec(rest, text, FlushDecompress::Finish).map_err(|_| broken())?;
-        let full = text.len() == text.capacity();
-        match status {
-            Status::StreamEnd => break,
-            _ if full && text.len() < UNPACKED => {
-                let more = text.len();
-                text.reserve(more);
-            }
-            _ if before == (stream.total_in(), text.len()) => return Err(broken()),
-            _ => {}
-        }
-    }
-    match first {
-        Some(first) if first > text.len() => Err(broken()),
-        first => Ok(first.unwrap_or(text.len())),
-    }
-}
-
-/// The same without the rows, where these stand last.
-pub(super) fn unpack_people(stream: &mut Decompress, packed: &[u8], text: &mut Vec<u8>) -> Result<()> {
-    let (deflated, Some(first)) = parts(packed)? else { return unpack(stream, packed, text).map(|_| ()) };
-    // Beyond the end as far as one step of unpacking may reach: near the end of its room it goes byte by byte.
-    text.resize(first + STEP, 0);
-    loop {
-        let (read, written) = (stream.total_in(), stream.total_out());
-        let rest = deflated.get(usize::try_from(read).unwrap_or(usize::MAX)..).unwrap_or_default();
-        let room = text.get_mut(usize::try_from(written).unwrap_or(usize::MAX)..).unwrap_or_default();
-        let status = stream.decompress(rest, room, FlushDecompress::None).map_err(|_| broken())?;
-        if stream.total_out() >= first as u64 {
-            text.truncate(first);
-            return Ok(());
-        }
-        if status == Status::StreamEnd || (read, written) == (stream.total_in(), stream.total_out()) {
-            return Err(broken());
-        }
-    }
-}
-
-/// More than the longest match of deflate (RFC 1951 section 3.2.5), twice.
-const STEP: usize = 576;
 
 /// Packs and seals what a batch states, on every processor; touches no database.
 pub fn prepare(keys: &KeyRing, families: &[Family]) -> Result<Vec<Sealed>> {
@@ -363,7 +64,8 @@ pub fn prepare(keys: &KeyRing, families: &[Family]) -> Result<Vec<Sealed>> {
 
 fn seal(keys: &KeyRing, packer: &mut Packer, family: &Family, id: Uuid) -> Result<Sealed> {
     let content = Content::from(family);
-    let packed = packer.statement(&content)?;
+    let digest = content.digest(keys, family.decile.is_some())?;
+    let packed = packer.statement(content)?;
     Ok(Sealed {
         id,
         source_id: family.source_id.clone(),
@@ -371,20 +73,14 @@ fn seal(keys: &KeyRing, packer: &mut Packer, family: &Family, id: Uuid) -> Resul
         decile: family.decile.map(i16::from),
         percentile: family.percentile.map(i16::from),
         people: i32::try_from(family.people.len()).unwrap_or(i32::MAX),
-        digest: content.digest(keys, family.decile.is_some())?,
+        digest,
         sealed: keys.seal(COLUMN, id, &packed)?,
     })
 }
 
 fn content(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Content<'static>> {
-    let (text, first) = unpacked(&keys.open(COLUMN, id, sealed)?)?;
     let strange = |_| anyhow::anyhow!("statement {id} holds something sealed that is no statement");
-    let (people, rows) = text.split_at(first);
-    let mut content: Content<'_> = serde_json::from_slice(people).map_err(strange)?;
-    if !rows.is_empty() {
-        content.rows = serde_json::from_slice(rows).map_err(strange)?;
-    }
-    Ok(content)
+    Ok(unpacked(&keys.open(COLUMN, id, sealed)?).map_err(strange)?)
 }
 
 /// A row of the table with everything it says.
@@ -475,7 +171,7 @@ pub fn renewed(keys: &KeyRing, packer: &mut Renewer, row: Sealed) -> Result<Opti
             told.source_id = renewed.into();
         }
     }
-    let sealed = keys.seal(COLUMN, row.id, &packer.0.statement(&content)?)?;
+    let sealed = keys.seal(COLUMN, row.id, &packer.0.statement(content)?)?;
     let row = Sealed { source_id: after.clone(), digest, sealed, ..row };
     Ok(Some(Renewed { row, family: (before, after), people }))
 }
@@ -514,9 +210,16 @@ pub fn renewed_row(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Option<Vec
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::super::intake::Place;
-    use super::super::{PeopleReader, SealedPeople};
+    use chrono::NaiveDate;
+    use serde::Serialize;
+
+    use super::super::super::intake::{Person, Place};
+    use super::super::super::model::{NikState, RegistryStatus};
+    use super::super::form::{LENGTH, ROWS_LAST, WHOLE, each_person};
+    use super::super::{SealedPeople, read_people};
     use super::*;
+    use crate::features::beneficiaries::{Attributes, Relation};
+    use crate::platform::sensitive::Sex;
 
     fn ring() -> KeyRing {
         KeyRing::parse(&KeyRing::generate().unwrap()).unwrap()
@@ -604,59 +307,94 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
         #[test]
-        fn what_is_packed_is_unpacked(
-            texts in proptest::collection::vec(
-                (proptest::collection::vec(any::<u8>(), 0..5_000), proptest::collection::vec(0u8..4, 0..5_000)), 1..4),
+        fn what_is_packed_is_unpacked_whole_or_only_its_people(
+            texts in proptest::collection::vec(("\\PC{0,40}", "\\PC{0,9}", "\\PC{0,300}", 0u32..2_000_000), 0..5),
+            cells in proptest::collection::vec("\\PC{0,2000}", 0..5),
         ) {
             let mut packer = Packer::new();
-            let mut stream = Decompress::new(false);
-            for (first, second) in texts {
-                let whole = [first.as_slice(), &second].concat();
-                let packed = packer.pack(&whole, first.len()).unwrap();
-                let (text, length) = unpacked(&packed).unwrap();
-                prop_assert!(text.as_slice() == whole.as_slice() && length == first.len());
-                stream.reset(false);
-                let mut people = Vec::new();
-                unpack_people(&mut stream, &packed, &mut people).unwrap();
-                prop_assert!(people == first);
-                for cut in [0, 1, 3, 5, packed.len() / 2] {
-                    prop_assert!(unpacked(packed.get(..cut).unwrap()).is_err());
-                }
-                // Cut before the end of the first part, or promising more than there is.
-                stream.reset(false);
-                let short = packed.get(..packed.len().min(4)).unwrap();
-                prop_assert!(unpack_people(&mut stream, short, &mut Vec::new()).is_err());
-                let mut lying = packed.to_vec();
-                lying[1..5].copy_from_slice(&u32::try_from(whole.len() + 1).unwrap().to_le_bytes());
-                prop_assert!(unpacked(&lying).is_err());
-                stream.reset(false);
-                prop_assert!(unpack_people(&mut stream, &lying, &mut Vec::new()).is_err());
-                lying[1..5].copy_from_slice(&u32::MAX.to_le_bytes());
-                prop_assert!(unpacked(&lying).is_err());
+            let some = |text: &str| Some(text.to_owned()).filter(|text| !text.is_empty());
+            let people = texts.iter().map(|(name, place, address, row)| Person {
+                birth_place: some(place),
+                address: some(address),
+                ..person(name, *row)
+            });
+            let rows = vec![RawRow::new("Individu".into(), 7, cells.iter())];
+            let family = Family { rows, ..family(people.collect()) };
+            let keys = ring();
+            let sealed = prepare(&keys, std::slice::from_ref(&family)).unwrap().remove(0);
+            let packed = packer.statement(Content::from(&family)).unwrap();
+            let content = unpacked(&packed).unwrap();
+            prop_assert_eq!(content.digest(&keys, true).unwrap(), sealed.digest, "nothing that counts was lost");
+            prop_assert_eq!(content.rows[0].cells.0.as_ref(), &*family.rows[0].joined);
+            let places = |content: &Content<'_>| content.people.iter().map(|told| (told.source_id.to_string(), told.row)).collect::<Vec<_>>();
+            prop_assert_eq!(places(&content), places(&Content::from(&family)));
+            for cut in [0, 1, 3, 5, packed.len() / 2, packed.len() - 1] {
+                prop_assert!(unpacked(packed.get(..cut).unwrap()).is_err());
             }
+            // Promising more than there is, in whichever part.
+            let mut lying = packed.to_vec();
+            lying[1..1 + LENGTH].copy_from_slice(&u32::MAX.to_le_bytes());
+            prop_assert!(unpacked(&lying).is_err());
+            let refused = each_person(&lying, |_, _| {}).is_err();
+            prop_assert!(refused);
+            let half = packed.get(..(packed.len() / 3).max(1)).unwrap();
+            let mut read = 0;
+            let refused = each_person(half, |_, _| read += 1).is_err();
+            prop_assert!(refused || read == family.people.len());
         }
     }
 
     #[test]
-    fn what_was_packed_whole_is_still_read() {
+    fn words_are_written_by_their_places_which_never_change() {
+        fn places<T: Serialize + Copy>(all: &[T], name: impl Fn(T) -> &'static str) -> Vec<(Vec<u8>, &'static str)> {
+            all.iter().map(|word| (postcard::to_allocvec(word).unwrap(), name(*word))).collect()
+        }
+        let expected = |words: &[&'static str]| -> Vec<_> { (0u8..).zip(words).map(|(place, word)| (vec![place], *word)).collect() };
+        let relations = ["head", "spouse", "child", "child_in_law", "grandchild", "parent", "parent_in_law", "other"];
+        assert_eq!(places(Relation::ALL, Relation::name), expected(&relations));
+        assert_eq!(places(NikState::ALL, NikState::name), expected(&["valid", "missing", "invalid", "excel_rounded"]));
+        assert_eq!(places(RegistryStatus::ALL, RegistryStatus::name), expected(&["active", "deceased", "moved"]));
+        let sex_name = |sex| if sex == Sex::Male { "male" } else { "female" };
+        assert_eq!(places(&[Sex::Male, Sex::Female], sex_name), expected(&["male", "female"]));
+    }
+
+    #[test]
+    fn what_was_packed_as_one_json_is_still_read() {
         let keys = ring();
-        let family = family(vec![person("SITI", 5), person("ANI", 6)]);
-        let now = open(&keys, prepare(&keys, std::slice::from_ref(&family)).unwrap().remove(0)).unwrap();
-        // As it was written until November 2026: the rows inside.
-        let content = Content::from(&family);
-        let mut text = serde_json::to_value(&content).unwrap();
-        text["r"] = serde_json::to_value(&content.rows).unwrap();
-        let mut packed = Packer::new().pack(text.to_string().as_bytes(), 0).unwrap().split_off(1 + LENGTH);
-        packed.insert(0, WHOLE);
-        let mut row = prepare(&keys, std::slice::from_ref(&family)).unwrap().remove(0);
-        row.sealed = keys.seal(COLUMN, row.id, &packed).unwrap();
-        let sealed = SealedPeople { id: row.id, region_code: row.region_code.clone(), people: 2, sealed: row.sealed.clone() };
-        let then = open(&keys, row).unwrap();
-        assert_eq!(then.people.len(), now.people.len());
-        assert_eq!(then.rows[0].cells().collect::<Vec<_>>(), now.rows[0].cells().collect::<Vec<_>>());
-        assert_eq!(then.people[0].nik.as_ref().unwrap().expose(), now.people[0].nik.as_ref().unwrap().expose());
-        let mut names = Vec::new();
-        PeopleReader::default().read(&keys, &sealed, |told| names.push(told.name.to_owned())).unwrap();
-        assert_eq!(names, ["SITI", "ANI"]);
+        let row = || prepare(&keys, &[family(vec![person("SITI", 5), person("ANI", 6)])]).unwrap().remove(0);
+        let now = open(&keys, row()).unwrap();
+        // As it was written in November 2026: the rows inside, and later behind.
+        let one = |name: &str, row: u32| {
+            format!(
+                r#"{{"i":"P{row}","s":"Individu","w":{row},"q":{{"n":"{name}","e":"child","x":"female","b":"1990-02-03","y":"6202094107850001","t":"valid","u":true}}}}"#
+            )
+        };
+        let people = format!(r#"{{"j":"s","a":"RT 1","f":{{}},"p":[{},{}]"#, one("SITI", 5), one("ANI", 6));
+        let rows = r#"[{"s":"Individu","w":5,"c":["","SITI;\"CONTOH\"  ","\u001e6202090107850000"]}]"#;
+        let deflated = |text: &str| {
+            let mut to = Vec::new();
+            Packer::new().deflate(text.as_bytes(), &mut to).unwrap();
+            to
+        };
+        let whole = [vec![WHOLE], deflated(&format!(r#"{people},"r":{rows}}}"#))].concat();
+        let first = u32::try_from(people.len() + 1).unwrap().to_le_bytes();
+        let behind = [vec![ROWS_LAST], first.to_vec(), deflated(&format!("{people}}}{rows}"))].concat();
+        for packed in [whole, behind] {
+            let row = row();
+            let sealed = keys.seal(COLUMN, row.id, &packed).unwrap();
+            let then = open(&keys, Sealed { sealed: sealed.clone(), ..row }).unwrap();
+            assert_eq!(then.address, now.address);
+            assert_eq!(then.rows[0].cells().collect::<Vec<_>>(), now.rows[0].cells().collect::<Vec<_>>());
+            let told = |statement: &Statement| {
+                let told =
+                    |one: &StatedPerson| (one.name.clone(), one.birth_date, one.row, one.nik.as_ref().map(|nik| nik.expose().to_owned()));
+                statement.people.iter().map(told).collect::<Vec<_>>()
+            };
+            assert_eq!(told(&then), told(&now));
+            let sealed = SealedPeople { id: then.id, region_code: then.region.to_string(), people: 2, sealed };
+            let mut read = Vec::new();
+            read_people(&keys, &sealed, |ordinal, told| read.push((ordinal, told.name.to_owned(), told.address.to_owned()))).unwrap();
+            assert_eq!(read, [(0, "SITI".into(), "RT 1".into()), (1, "ANI".into(), "RT 1".to_owned())]);
+        }
     }
 }

@@ -68,7 +68,7 @@ pub async fn statements_under(
 }
 
 /// What it states of people, still sealed and found like [`statements_under`]: whoever reads many opens them with
-/// [`statement::PeopleReader`] while the next are on their way.
+/// [`statement::read_people`] while the next are on their way.
 pub async fn sealed_people(db: &impl Scoped, release: Uuid, after: Option<Uuid>, limit: i64) -> Result<Vec<SealedPeople>> {
     let rows: Vec<(Uuid, String, i32, Vec<u8>)> = statements::table
         .select((statements::id, statements::region_code, statements::people, statements::sealed))
