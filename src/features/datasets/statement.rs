@@ -13,7 +13,7 @@ use crate::platform::sensitive::{KkNumber, Nik, Sex};
 mod packed;
 mod people;
 
-pub use packed::{Renewed, Renewer, Sealed, open, open_row, prepare, processors, renewed, renewed_row, seal_row};
+pub use packed::{Renewed, Renewer, Sealed, open, open_row, other_names, prepare, processors, renewed, renewed_row, seal_row};
 pub use people::{PeopleReader, SealedPeople};
 
 /// A family as a release states it. Prints nothing personal.
