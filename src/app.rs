@@ -30,7 +30,8 @@ pub fn api() -> Api {
 
 /// Everything sealed comes under the first keys of the key file. `told` gets one line at a time.
 pub async fn rotate_keys(services: &Services, mut told: impl FnMut(String)) -> Result<(), Error> {
-    features::datasets::rotate_keys(services, features::matching::follow_keys, &mut told).await?;
+    let statements = features::datasets::CHUNK;
+    features::datasets::rotate_keys(services, statements, features::matching::follow_keys, &mut told).await?;
     features::family_events::rotate_keys(services, &mut told).await?;
     features::attachments::rotate_keys(services, &mut told).await?;
     features::verification::rotate_keys(services, &mut told).await?;

@@ -840,6 +840,7 @@ diesel::table! {
         version -> Int4,
         created_at -> Timestamptz,
         updated_at -> Timestamptz,
+        contradictions -> Nullable<Jsonb>,
     }
 }
 

@@ -45,7 +45,7 @@ fn agency(name: &str) -> Value {
 }
 
 async fn post(client: &Client, key: &str, name: &str) -> Answer {
-    client.send(Method::POST, "/agencies", &[("idempotency-key", key)], Some(agency(name).to_string().into_bytes())).await
+    client.persist(Method::POST, "/agencies", &[("idempotency-key", key)], Some(agency(name).to_string().into_bytes())).await
 }
 
 /// How often it was done, and how often it was told.

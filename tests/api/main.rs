@@ -22,6 +22,7 @@ mod family_reports;
 mod faults;
 mod imports;
 mod interventions;
+mod keys;
 mod durability;
 mod feed;
 mod jobs;

@@ -417,6 +417,32 @@ async fn a_campaign_is_closed_or_a_result_sets_out_and_never_both() {
 }
 
 #[actix_web::test]
+async fn whoever_closes_a_campaign_stands_in_no_batchs_way() {
+    let world = World::new().await;
+    let (coordinator, operator) = (world.role(Role::Coordinator), world.role(Role::VillageOperator));
+    let [family, ..] = household(&world).await;
+    let village = campaign(&world, &[&family]).await;
+    let close = format!("{}/close", village.path);
+    let visits = batch(&village.parts[world.home.village], &[seen(&family, json!({}))]);
+    // The batch holds its result and may not write yet. Whoever closes holds the campaign and waits for the result. Then the batch
+    // writes visits, which refer to the campaign.
+    let gate = crate::support::db::look(&world.db.url).await;
+    gate.batch_execute("BEGIN; LOCK TABLE visits IN SHARE MODE").await.unwrap();
+    let closing = async {
+        waiting(&world, 1).await;
+        coordinator.step(&close).await
+    };
+    let open = async {
+        waiting(&world, 2).await;
+        gate.batch_execute("COMMIT").await.unwrap();
+    };
+    let (sent, closed, ()) = futures_util::join!(operator.post("/visits", visits), closing, open);
+    assert_eq!(sent.expect(200).body["recorded"], 1);
+    closed.expect(200);
+    assert_eq!(number(&world, "SELECT count(*) FROM visits").await, 1);
+}
+
+#[actix_web::test]
 async fn corrected_numbers_that_nothing_carries_any_more_are_let_go_with_the_campaign() {
     let mut world = World::new().await;
     let (here, there) = (world.home.village, world.home.next_village);

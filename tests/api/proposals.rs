@@ -1,12 +1,13 @@
 //! Proposals: compared before anything else happens to them, told twice when proposed twice, registered by the acceptance and not before.
 
 use entas::platform::policy::Role;
+use reqwest::Method;
 use serde_json::{Value, json};
 use uuid::Uuid;
 
 use crate::case;
 use crate::results::{attachment, one, signed, village};
-use crate::support::{Call, Case, Place, World};
+use crate::support::{Call, Case, Client, Place, World};
 
 fn proposal(result: &str, family: Value) -> Value {
     let now = chrono::Utc::now().to_rfc3339();
@@ -266,13 +267,12 @@ async fn two_operators_who_propose_one_family_are_told() {
     let family = |village: &str| json!({"region_code": village, "members": [{"name": "Tarmiji", "relation": "head", "birth_date": "1977-07-07", "nik": "6202990707770741"}]});
     // At the very same moment, and each of them twice.
     let (mine, theirs) = (proposal(&result, family(world.home.village)), proposal(&there.to_string(), family(world.home.next_village)));
-    let answers = futures_util::future::join_all([
-        operator.post("/proposals", mine.clone()),
-        next.post("/proposals", theirs.clone()),
-        operator.post("/proposals", mine),
-        next.post("/proposals", theirs),
-    ])
-    .await;
+    let propose = |client: &Client, body: &Value| {
+        let (client, body) = (client.clone(), body.to_string().into_bytes());
+        async move { client.persist(Method::POST, "/proposals", &[], Some(body)).await }
+    };
+    let sides = [propose(&operator, &mine), propose(&next, &theirs), propose(&operator, &mine), propose(&next, &theirs)];
+    let answers = futures_util::future::join_all(sides).await;
     let answers: Vec<Value> = answers.into_iter().map(|answer| answer.expect(201).body).collect();
     let alone: Vec<&Value> = answers.iter().filter(|answer| answer["needs_review"] == false).collect();
     assert_eq!(alone.len(), 1, "one was first, and everybody after it is told: {answers:?}");

@@ -436,6 +436,40 @@ async fn two_operators_on_one_family_see_both_values_and_somebody_settles() {
 }
 
 #[actix_web::test]
+async fn what_visits_contradict_stays_readable_when_the_campaign_has_let_go_of_the_numbers() {
+    let mut world = World::new().await;
+    let opened = opened(&world, Place::Home).await;
+    let first = world.role(Role::VillageOperator);
+    let second = world.hire("second-operator", Role::VillageOperator, world.home.village, None).await;
+    let members = first.all(&format!("/beneficiaries/{}/members", opened.family)).await;
+    let head = members.iter().find(|member| member["relation"] == "head").unwrap()["id"].as_str().unwrap().to_owned();
+    // The two NIKs look the same when they are masked, the two cards do not.
+    let stating = |nik: &str, card: &str| {
+        let mut visit = visit(&opened.family);
+        visit["corrections"] = json!([{"member_id": head, "nik": nik}, {"kk_number": card}]);
+        visit
+    };
+    let (one, two) = (stating("6202970107800071", "6202970101220071"), stating("6202970207800071", "6202970101220072"));
+    first.post("/visits", batch(&opened.result, &[one])).await.expect(200);
+    let sent = second.post("/visits", batch(&opened.result, std::slice::from_ref(&two))).await.expect(200);
+    let mask = "6202********0071";
+    let of_card = json!({"field": "corrections.family.kk_number", "this": "6202********0072", "standing": mask});
+    let of_nik = json!({"field": format!("corrections.{head}.nik"), "this": mask, "standing": mask});
+    let mut told = [of_nik.clone(), of_card.clone()];
+    told.sort_by_key(|told| told["field"].to_string());
+    assert_eq!(sent.body["items"][0]["conflicts"], json!(told), "{}", sent.text);
+
+    world.role(Role::Coordinator).step(&format!("/verification-campaigns/{}/close", opened.campaign)).await.expect(200);
+    assert_eq!(number(&world, "SELECT count(*) FROM visits WHERE corrections_sealed IS NOT NULL").await, 0);
+    let path = format!("/visits/{}", two["id"].as_str().unwrap());
+    let read = world.role(Role::Auditor).get(&path).await.expect(200);
+    assert_eq!(read.body["conflicts"], json!(told), "{}", read.text);
+    // Of a campaign that was closed before contradictions were written down, the masks tell what they can.
+    world.sql().await.execute("UPDATE visits SET contradictions = NULL", &[]).await.unwrap();
+    assert_eq!(world.role(Role::Auditor).get(&path).await.expect(200).body["conflicts"], json!([of_card]));
+}
+
+#[actix_web::test]
 async fn a_phones_clock_is_recorded_and_decides_nothing() {
     let world = World::new().await;
     let opened = opened(&world, Place::Home).await;

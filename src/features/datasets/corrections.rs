@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use rust_xlsxwriter::{Format, Workbook, XlsxError};
 use uuid::Uuid;
 
-use super::keys;
+use super::keys::{self, Key};
 use super::profile::{FamilyKey, Field, Profile, SheetProfile, header_key};
 use super::service::profile_of;
 use super::statement::RawRow;
@@ -82,9 +82,12 @@ fn family_of(profile: &Profile, keys: &KeyRing, raw: &RawRow) -> Result<Option<S
     let Some(sheet) = sheet_of(profile, raw) else { return Ok(None) };
     let cell = |field| sheet.position(field).and_then(|column| raw.cells().nth(column)).unwrap_or_default();
     Ok(match profile.family_key {
-        FamilyKey::Stated => Some(cell(Field::SourceFamilyId).trim().to_owned()).filter(|key| !key.is_empty()),
+        FamilyKey::Stated => match cell(Field::SourceFamilyId).trim() {
+            "" => None,
+            stated => Some(Key::stated(keys, stated.to_owned())?.id),
+        },
         FamilyKey::KkNumber => match KkNumber::parse(cell(Field::KkNumber)) {
-            Ok(kk) => Some(keys::of_card(keys, &kk)?),
+            Ok(kk) => Some(Key::made(keys::of_card(keys, &kk)?).id),
             Err(_) => None,
         },
     })

@@ -94,6 +94,8 @@ pub struct Person {
     pub aliases: Vec<String>,
     /// Whether the key was made.
     pub made: bool,
+    /// The source's key where it holds a number and stands nowhere in clear.
+    pub numbered: Option<String>,
     /// Where the row stands.
     pub place: Place,
     /// Name.
@@ -138,6 +140,8 @@ pub struct Family {
     pub aliases: Vec<String>,
     /// What the key is.
     pub key: KeyKind,
+    /// The source's key where it holds a number and stands nowhere in clear.
+    pub numbered: Option<String>,
     /// The number of its card.
     pub kk: Option<KkNumber>,
     /// Its village.
@@ -290,7 +294,7 @@ pub fn read(
             listening(halted)?;
             rows_in_all += 1;
             if let Ok((person, _)) = values.person(&record) {
-                last.insert(join.key(&person)?.0.into(), (*at, record.row()));
+                last.insert(join.key(&person)?.1.id.into(), (*at, record.row()));
             }
         }
     }

@@ -2,7 +2,10 @@
 //!
 //! A list that is keyed by KK number is keyed by its blind index here: the same entry that our families' cards are found by,
 //! so nobody who steals the tables learns a number. Somebody without a card is a family of one. A person's key is made of
-//! the family's key and what is stated, so the same statement leads to the same record.
+//! the family's key and what is stated, so the same statement leads to the same record. A source's own key that is a number,
+//! or holds one, is a blind index too, whatever its column is called.
+//!
+//! Keys that were made of numbers are others under other index keys; of each kind all are told, the current one first.
 
 use chrono::NaiveDate;
 use serde::{Deserialize, Serialize};
@@ -10,12 +13,14 @@ use sha2::{Digest, Sha256};
 
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
-use crate::platform::sensitive::KkNumber;
+use crate::platform::sensitive::{KkNumber, Nik, numbers_masked};
 
 /// The kind under which beneficiaries find cards, too.
 const CARD: &str = "kk";
 /// The kind of families of one.
 const SINGLE: &str = "statements.single";
+/// The kind of a source's own keys that hold a number.
+const NUMBERED: &str = "statements.numbered";
 
 /// What the key of a family is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,14 +40,25 @@ fn hex(prefix: &str, bytes: &[u8]) -> String {
     bytes.iter().fold(String::from(prefix), |text, byte| text + &format!("{byte:02x}"))
 }
 
-/// The key of a family card.
-pub fn of_card(keys: &KeyRing, kk: &KkNumber) -> Result<String> {
-    Ok(hex("kk-", &keys.index(CARD, kk.expose().as_bytes())?))
+fn entries(keys: &KeyRing, prefix: &str, kind: &str, plain: &str) -> Result<Vec<String>> {
+    Ok(keys.indexes(kind, plain.as_bytes())?.iter().map(|entry| hex(prefix, entry)).collect())
 }
 
-/// The keys that a family card had under older index keys.
-pub fn older_of_card(keys: &KeyRing, kk: &KkNumber) -> Result<Vec<String>> {
-    Ok(keys.indexes(CARD, kk.expose().as_bytes())?.iter().skip(1).map(|entry| hex("kk-", entry)).collect())
+/// The keys of a family card.
+pub fn of_card(keys: &KeyRing, kk: &KkNumber) -> Result<Vec<String>> {
+    entries(keys, "kk-", CARD, kk.expose())
+}
+
+/// Whether a source's own key may not stand in clear: it is a NIK or a KK number, or holds one.
+pub fn holds_number(stated: &str) -> bool {
+    Nik::parse(stated).is_ok() || KkNumber::parse(stated).is_ok() || numbers_masked(stated).is_some()
+}
+
+/// The keys that stand for a source's own one that holds a number; last the key itself, as which it was stored until November 2026.
+pub fn of_numbered(keys: &KeyRing, stated: &str) -> Result<Vec<String>> {
+    let mut all = entries(keys, "n-", NUMBERED, stated)?;
+    all.push(stated.to_owned());
+    Ok(all)
 }
 
 fn single(region: &str, nik: Option<&str>, name: &str, born: Option<NaiveDate>) -> String {
@@ -50,9 +66,9 @@ fn single(region: &str, nik: Option<&str>, name: &str, born: Option<NaiveDate>) 
     format!("{region}\n{}\n{}\n{born}", nik.unwrap_or_default(), name.to_uppercase())
 }
 
-/// The key of somebody without a card.
-pub fn of_single(keys: &KeyRing, region: &str, nik: Option<&str>, name: &str, born: Option<NaiveDate>) -> Result<String> {
-    Ok(hex("p-", &keys.index(SINGLE, single(region, nik, name, born).as_bytes())?))
+/// The keys of somebody without a card.
+pub fn of_single(keys: &KeyRing, region: &str, nik: Option<&str>, name: &str, born: Option<NaiveDate>) -> Result<Vec<String>> {
+    entries(keys, "p-", SINGLE, &single(region, nik, name, born))
 }
 
 /// What tells people apart who have village, name and birth date in common, and neither card nor NIK: a few bits of what else
@@ -72,14 +88,36 @@ pub fn mark_in(key: &str) -> &str {
     key.get(2..).and_then(|rest| rest.find('-').and_then(|at| rest.get(at..))).unwrap_or_default()
 }
 
-/// The keys that they had under older index keys.
-pub fn older_of_single(keys: &KeyRing, region: &str, nik: Option<&str>, name: &str, born: Option<NaiveDate>) -> Result<Vec<String>> {
-    Ok(keys.indexes(SINGLE, single(region, nik, name, born).as_bytes())?.iter().skip(1).map(|entry| hex("p-", entry)).collect())
-}
-
 /// A key for a person of a source that has none: the same statement leads to the same record, and tells nobody a name.
 pub fn of_person(family: &str, name: &str, born: Option<NaiveDate>) -> String {
     let born = born.map(|date| date.to_string()).unwrap_or_default();
     let digest = Sha256::digest(format!("{family}\n{}\n{born}", name.to_uppercase()).as_bytes());
     digest.iter().take(16).fold(String::from("~"), |key, byte| key + &format!("{byte:02x}"))
+}
+
+/// A key of a family or a person, as it stands in tables.
+#[derive(Default)]
+pub struct Key {
+    /// The key.
+    pub id: String,
+    /// The same one under older index keys.
+    pub aliases: Vec<String>,
+    /// What the source states, where that holds a number: it rests sealed, so that new index keys can be applied to it.
+    pub numbered: Option<String>,
+}
+
+impl Key {
+    /// Of all that it is and was, the current one first.
+    pub fn made(all: Vec<String>) -> Key {
+        let mut all = all.into_iter();
+        Key { id: all.next().unwrap_or_default(), aliases: all.collect(), numbered: None }
+    }
+
+    /// A source's own.
+    pub fn stated(keys: &KeyRing, stated: String) -> Result<Key> {
+        if !holds_number(&stated) {
+            return Ok(Key { id: stated, ..Key::default() });
+        }
+        Ok(Key { numbered: Some(stated.clone()), ..Key::made(of_numbered(keys, &stated)?) })
+    }
 }

@@ -32,10 +32,12 @@ pub use demo::{Simulation, demo, simulate};
 pub use http::operations;
 pub use jobs::jobs;
 pub use model::{NikState, RegistryStatus, spreadsheet_number, spreadsheet_safe};
-pub use rotate::rotate_keys;
+pub use rotate::{CHUNK, rotate_keys};
 pub use service::{find_kept, sweep};
 pub use statement::{PersonRead, RawRow, SealedPeople, StatedPerson, Statement, processors, read_people};
-pub use store::{Rekeyed, Release, keyed, lock_sources, move_ranks, sealed_people, statements, statements_by_id, under_keys};
+pub use store::{
+    Rekeyed, Release, between_keys, keyed, lock_sources, move_ranks, other_names, sealed_people, statements, statements_by_id, under_keys,
+};
 
 #[cfg(test)]
 mod test_files;

@@ -298,7 +298,7 @@ impl SheetProfile {
                 if matches!(column.field, Field::SourceFamilyId | Field::SourcePersonId) && names_a_number(header) {
                     return fail(
                         "key_is_number",
-                        "Keys stand in clear: map this column to `kk_number` or `nik`, and say `family_key`.".to_owned(),
+                        "This column holds numbers: map it to `kk_number` or `nik`, and say `family_key`.".to_owned(),
                     );
                 }
                 if headers.insert(header_key(header), place).is_some_and(|other| other != place) {

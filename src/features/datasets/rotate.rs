@@ -10,12 +10,16 @@ use crate::platform::db::Tx;
 use crate::platform::error::Result;
 use crate::platform::ids::{RegionCode, new_id};
 
+/// How many statements are renewed in one transaction, where nobody says otherwise.
+pub const CHUNK: i64 = 1_000;
+
 /// Brings everything that releases state under the first keys of the key file. The service may run meanwhile, with the same
 /// key file; started again, it goes on with what is left. `follow` gives people their new keys where later features
 /// remember them, in the very transaction that renews their statements: whoever is found by a key is found by one and the
-/// same everywhere. `told` gets one line at a time.
+/// same everywhere. `size` statements at a time; `told` gets one line at a time.
 pub async fn rotate_keys(
     services: &Services,
+    size: i64,
     mut follow: impl AsyncFnMut(&mut Tx, &[Rekeyed]) -> Result<Vec<Change>>,
     mut told: impl FnMut(String),
 ) -> Result<()> {
@@ -25,7 +29,7 @@ pub async fn rotate_keys(
     loop {
         let (mut last, mut read, mut written) = (Uuid::nil(), 0, 0);
         let mut renewer = Renewer::new();
-        while let Some((seen, chunk, end)) = store::older_statements(&db, &services.keys, &mut renewer, last).await? {
+        while let Some((seen, chunk, end)) = store::older_statements(&db, &services.keys, &mut renewer, last, size).await? {
             last = end;
             read += seen;
             if !chunk.is_empty() {

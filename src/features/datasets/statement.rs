@@ -15,7 +15,7 @@ mod form;
 mod packed;
 mod people;
 
-pub use packed::{Renewed, Renewer, Sealed, open, open_row, prepare, processors, renewed, renewed_row, seal_row};
+pub use packed::{Renewed, Renewer, Sealed, open, open_row, other_names, prepare, processors, renewed, renewed_row, seal_row};
 pub use people::{PersonRead, SealedPeople, read_people};
 
 /// A family as a release states it. Prints nothing personal.

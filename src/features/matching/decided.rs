@@ -1,19 +1,21 @@
 //! What people decided, as a run looks it up: by the people of today.
 //!
 //! A member who was merged into another is no longer there to be found, but what was decided about them holds for whom they
-//! turned out to be. It is looked up anew for every run, so undoing the merge takes it back from later ones. A pair that a
-//! carried decision holds for keeps the keys under which it was taken: so it is shown, counted and undone like any other.
+//! turned out to be. It is looked up anew for every run, so undoing the merge takes it back from later ones. While keys are
+//! changed, a decision may name people as another release of theirs does: it holds for them all the same. A pair that a carried
+//! decision holds for keeps the keys under which it was taken: so it is shown, counted and undone like any other.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use uuid::Uuid;
 
 use super::model::Outcome;
-use super::people::{member_key, member_of, ordered};
+use super::people::{key, member_key, member_of, ordered};
 use super::store::{self, Standing};
-use crate::features::beneficiaries;
+use crate::features::{beneficiaries, datasets};
 use crate::platform::db::Scoped;
 use crate::platform::error::Result;
+use crate::platform::seal::KeyRing;
 
 /// The lasting keys of two people, the smaller first.
 pub type Keys = (String, String);
@@ -29,17 +31,42 @@ pub struct Decided {
 impl Decided {
     /// Those of the scope.
     pub async fn read(db: &impl Scoped) -> Result<Decided> {
+        Decided::by_names(db, store::decisions_standing(db).await?, HashMap::new()).await
+    }
+
+    /// The same for a run on these releases, whose statements may not call people by the names under which they were decided about.
+    pub async fn read_for(db: &impl Scoped, keys: &KeyRing, releases: &[Uuid]) -> Result<Decided> {
         let standing = store::decisions_standing(db).await?;
+        let mut names = HashMap::new();
+        if !standing.is_empty() && datasets::between_keys(db, releases).await? {
+            let mentioned: HashSet<&str> = standing.keys().flat_map(|(one, other)| [one.as_str(), other]).collect();
+            for release in releases {
+                let dataset = datasets::find_kept(db, *release).await?.dataset_id;
+                datasets::other_names(db, keys, *release, |other, own| {
+                    let other = key(dataset, other);
+                    if mentioned.contains(other.as_str()) {
+                        names.insert(other, key(dataset, own));
+                    }
+                })
+                .await?;
+            }
+        }
+        Decided::by_names(db, standing, names).await
+    }
+
+    async fn by_names(db: &impl Scoped, standing: Standing, mut names: HashMap<String, String>) -> Result<Decided> {
         let members: BTreeSet<Uuid> = standing.keys().flat_map(|(one, other)| [one, other]).filter_map(|key| member_of(key)).collect();
         let kept = match members.is_empty() {
             true => HashMap::new(),
             false => beneficiaries::kept_members(db, members.into_iter().collect()).await?,
         };
-        Ok(Decided::of(standing, &kept.into_iter().map(|(merged, (kept, _))| (merged, kept)).collect()))
+        names.extend(kept.into_iter().map(|(merged, (kept, _))| (member_key(merged), member_key(kept))));
+        Ok(Decided::of(standing, &names))
     }
 
-    fn of(standing: Standing, kept: &HashMap<Uuid, Uuid>) -> Decided {
-        let today = |key: &str| member_of(key).and_then(|id| kept.get(&id)).map(|id| member_key(*id));
+    /// By their names of today, of those who have others.
+    fn of(standing: Standing, names: &HashMap<String, String>) -> Decided {
+        let today = |key: &str| names.get(key).cloned();
         // What holds goes before what is proposed, and what was decided about the kept member before both.
         let mut moved: Vec<(bool, &Keys, Keys)> = standing
             .iter()
@@ -109,7 +136,7 @@ mod tests {
             (pair("c", other), Some(Outcome::NoMatch)),
         ]
         .into();
-        let leads = HashMap::from([(merged, kept), (other, kept)]);
+        let leads = HashMap::from([merged, other].map(|gone| (member_key(gone), member_key(kept))));
         let decided = Decided::of(standing.clone(), &leads);
         let of = |decided: &Decided, source: &str, id: Uuid| {
             let (one, other) = pair(source, id);

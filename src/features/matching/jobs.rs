@@ -83,7 +83,7 @@ async fn attempt(step: &Step) -> Result<Ended> {
     let db = step.read().await?;
     let (run, ..) = store::find_run(&db, run_id).await?;
     let keys = datasets::under_keys(&db, &run.releases()).await?;
-    let decided = Decided::read(&db).await?;
+    let decided = Decided::read_for(&db, &step.services().keys, &run.releases()).await?;
     drop(db);
     let engine = Arc::new(engine()?);
     let mut done = 0;

@@ -51,7 +51,7 @@ fn kk_mask(number: &str) -> Option<String> {
 }
 
 /// One field in which two visits of a family differ. Numbers are masked, so two different ones may look the same.
-#[derive(Debug, Clone, PartialEq, Serialize, ToSchema)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Difference {
     /// The field, such as `presence`, `answers.no_own_toilet`, `attributes.floor`, `people.<member>.status`, `corrections.<member>.nik`.
     pub field: String,
@@ -66,7 +66,27 @@ pub struct Difference {
 /// A stated value: as compared, as shown.
 type Stated = (Value, Value);
 
-fn facts(visit: &Visit, corrections: &[Correction]) -> BTreeMap<String, Stated> {
+/// What a visit states in a correction: whole numbers as long as they are kept, and then their masks, which are compared with none.
+struct Corrected {
+    shown: CorrectionOut,
+    nik: Option<String>,
+    kk_number: Option<String>,
+}
+
+fn corrected(keys: &KeyRing, visit: &Visit) -> Result<Vec<Corrected>> {
+    if visit.corrections_sealed.is_none() {
+        let shown: Vec<CorrectionOut> = serde_json::from_value(visit.corrections.clone()).unwrap_or_default();
+        return Ok(shown
+            .into_iter()
+            .map(|shown| Corrected { nik: shown.nik.clone(), kk_number: shown.kk_number.clone(), shown })
+            .collect());
+    }
+    let whole = corrections::open(keys, visit.id, visit.corrections_sealed.as_deref())?;
+    let corrected = |stated: Correction| Corrected { shown: CorrectionOut::from(&stated), nik: stated.nik, kk_number: stated.kk_number };
+    Ok(whole.into_iter().map(corrected).collect())
+}
+
+fn facts(visit: &Visit, corrections: &[Corrected]) -> BTreeMap<String, Stated> {
     let plain = |value: Value| (value.clone(), value);
     let mut facts = BTreeMap::from([
         ("presence".to_owned(), plain(Value::from(visit.presence.as_str()))),
@@ -84,17 +104,17 @@ fn facts(visit: &Visit, corrections: &[Correction]) -> BTreeMap<String, Stated> 
             facts.insert(format!("{at}.new_head_id"), plain(Value::from(head.to_string())));
         }
     }
-    for stated in corrections {
-        let at = stated.member_id.map_or("corrections.family".to_owned(), |member| format!("corrections.{member}"));
-        let nik = stated.nik.as_deref().map(|number| ("nik", number, nik_mask(number)));
-        let kk = stated.kk_number.as_deref().map(|number| ("kk_number", number, kk_mask(number)));
-        for (name, number, mask) in nik.into_iter().chain(kk) {
-            facts.insert(format!("{at}.{name}"), (Value::from(number), Value::from(mask)));
+    for Corrected { shown, nik, kk_number } in corrections {
+        let at = shown.member_id.map_or("corrections.family".to_owned(), |member| format!("corrections.{member}"));
+        for (name, number, mask) in [("nik", nik, &shown.nik), ("kk_number", kk_number, &shown.kk_number)] {
+            if let Some(number) = number {
+                facts.insert(format!("{at}.{name}"), (Value::from(number.as_str()), Value::from(mask.as_deref())));
+            }
         }
-        if let Some(name) = &stated.name {
+        if let Some(name) = &shown.name {
             facts.insert(format!("{at}.name"), plain(Value::from(name.as_str())));
         }
-        if let Some(date) = stated.birth_date {
+        if let Some(date) = shown.birth_date {
             facts.insert(format!("{at}.birth_date"), plain(Value::from(date.to_string())));
         }
     }
@@ -103,8 +123,7 @@ fn facts(visit: &Visit, corrections: &[Correction]) -> BTreeMap<String, Stated> 
 
 /// Every field in which a visit and the one that counts differ.
 pub fn differences(keys: &KeyRing, this: &Visit, standing: &Visit) -> Result<Vec<Difference>> {
-    let stated = |visit: &Visit| corrections::open(keys, visit.id, visit.corrections_sealed.as_deref());
-    let (these, those) = (facts(this, &stated(this)?), facts(standing, &stated(standing)?));
+    let (these, those) = (facts(this, &corrected(keys, this)?), facts(standing, &corrected(keys, standing)?));
     let mut names: Vec<&String> = these.keys().chain(those.keys()).collect();
     names.sort();
     names.dedup();

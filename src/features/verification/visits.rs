@@ -314,9 +314,26 @@ pub async fn contradictions(db: &impl Scoped, keys: &KeyRing, visit: &Visit) -> 
         return Ok((None, Vec::new()));
     }
     match visits::standing(db, visit.village_result_id, &[visit.beneficiary_id]).await?.remove(&visit.beneficiary_id) {
-        Some(counts) => Ok((Some(counts.id), differences(keys, visit, &counts)?)),
+        Some(counts) => {
+            let kept = visits::contradictions(db, visit.id).await?.and_then(|kept| serde_json::from_value(kept).ok());
+            Ok((Some(counts.id), kept.map_or_else(|| differences(keys, visit, &counts), Ok)?))
+        }
         None => Ok((None, Vec::new())),
     }
+}
+
+/// Lets go of the whole numbers that no acceptance of a campaign carried; the caller holds all its results. What contradicts the visit
+/// that counts is written down before, for of two masks that look the same nobody could tell any more that the numbers differed.
+pub async fn let_go(tx: &mut Tx, keys: &KeyRing, campaign: Uuid) -> Result<usize> {
+    let (mut ids, mut kept) = (Vec::new(), Vec::new());
+    for visit in visits::conflicting(tx, campaign).await? {
+        if let (Some(_), differ) = contradictions(tx, keys, &visit).await? {
+            ids.push(visit.id);
+            kept.push(json!(differ));
+        }
+    }
+    visits::keep_contradictions(tx, &ids, &kept).await?;
+    visits::let_go(tx, campaign).await
 }
 
 /// The content of a visit in one order of fields, however the phone ordered them.

@@ -49,6 +49,19 @@ impl Client {
         Answer { asked: format!("{method} {path} as {}", self.actor), status, headers, text, body }
     }
 
+    /// The same as a client does that obeys Retry-After: a machine under load may be away for a moment, and nothing was changed then.
+    pub async fn persist(&self, method: Method, path: &str, headers: &[(&str, &str)], body: Option<Vec<u8>>) -> Answer {
+        for _ in 0..20 {
+            let answer = self.send(method.clone(), path, headers, body.clone()).await;
+            if answer.status != 503 {
+                return answer;
+            }
+            let seconds = answer.headers["retry-after"].to_str().unwrap().parse().unwrap();
+            tokio::time::sleep(std::time::Duration::from_secs(seconds)).await;
+        }
+        panic!("{method} {path} as {}: still away", self.actor);
+    }
+
     pub async fn get(&self, path: &str) -> Answer {
         self.send(Method::GET, path, &[], None).await
     }

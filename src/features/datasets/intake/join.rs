@@ -2,7 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::super::keys::{self, KeyKind};
+use super::super::keys::{self, Key, KeyKind};
 use super::super::model::{attributes_of, faults, relation_of};
 use super::super::profile::FamilyKey;
 use super::super::reader::ReadError;
@@ -21,6 +21,7 @@ pub(super) struct Open {
     place: Option<Place>,
     key: Option<KeyKind>,
     aliases: Vec<String>,
+    numbered: Option<String>,
     stated: Option<Stated>,
     /// The head's row has spoken.
     settled: bool,
@@ -71,20 +72,19 @@ impl Join<'_> {
         }
     }
 
-    /// The key of a person's family, with what it is and what it was under older index keys.
-    pub fn key(&mut self, person: &PersonRecord) -> Result<(String, KeyKind, Vec<String>), Error> {
+    /// The key of a person's family, and what it is.
+    pub fn key(&mut self, person: &PersonRecord) -> Result<(KeyKind, Key), Error> {
         let standard = self.standard;
         let keys = &standard.keys;
         match (standard.profile.family_key, &person.kk_number) {
-            (FamilyKey::Stated, _) => Ok((person.source_family_id.clone(), KeyKind::Stated, Vec::new())),
-            (FamilyKey::KkNumber, Some(kk)) => Ok((keys::of_card(keys, kk)?, KeyKind::Card, keys::older_of_card(keys, kk)?)),
+            (FamilyKey::Stated, _) => Ok((KeyKind::Stated, Key::stated(keys, person.source_family_id.clone())?)),
+            (FamilyKey::KkNumber, Some(kk)) => Ok((KeyKind::Card, Key::made(keys::of_card(keys, kk)?))),
             (FamilyKey::KkNumber, None) => {
                 let region = self.village(person.region_code.as_deref(), person.village.as_ref()).and_then(Result::ok);
                 let region = region.as_ref().map(RegionCode::as_str).unwrap_or_default();
                 let Individual { name, nik, birth_date, .. } = &person.person;
                 let nik = nik.as_ref().map(Nik::expose);
-                let mut key = keys::of_single(keys, region, nik, name, *birth_date)?;
-                let mut older = keys::older_of_single(keys, region, nik, name, *birth_date)?;
+                let mut key = Key::made(keys::of_single(keys, region, nik, name, *birth_date)?);
                 if nik.is_none() {
                     // A village has more than one SITI without card, number and birth date, and they must not become one.
                     let mark = keys::mark_of(&[
@@ -95,14 +95,14 @@ impl Join<'_> {
                         person.person.nik_written.as_deref(),
                     ]);
                     if self.learning {
-                        self.alike.entry(key.as_str().into()).or_default().insert(mark.clone());
+                        self.alike.entry(key.id.as_str().into()).or_default().insert(mark.clone());
                     }
-                    if self.learning || self.alike.contains_key(key.as_str()) {
-                        key = keys::marked(&key, &mark);
-                        older = older.iter().map(|key| keys::marked(key, &mark)).collect();
+                    if self.learning || self.alike.contains_key(key.id.as_str()) {
+                        key.id = keys::marked(&key.id, &mark);
+                        key.aliases = key.aliases.iter().map(|key| keys::marked(key, &mark)).collect();
                     }
                 }
-                Ok((key, KeyKind::Single, older))
+                Ok((KeyKind::Single, key))
             }
         }
     }
@@ -139,9 +139,9 @@ impl Join<'_> {
             }
         };
         let keys = &self.standard.keys;
-        let (id, key, aliases) = match (self.standard.profile.family_key, &family.kk_number) {
-            (FamilyKey::Stated, _) => (family.source_family_id, KeyKind::Stated, Vec::new()),
-            (FamilyKey::KkNumber, Some(kk)) => (keys::of_card(keys, kk)?, KeyKind::Card, keys::older_of_card(keys, kk)?),
+        let (key, Key { id, aliases, numbered }) = match (self.standard.profile.family_key, &family.kk_number) {
+            (FamilyKey::Stated, _) => (KeyKind::Stated, Key::stated(keys, family.source_family_id)?),
+            (FamilyKey::KkNumber, Some(kk)) => (KeyKind::Card, Key::made(keys::of_card(keys, kk)?)),
             // Without a card nothing tells this row's family from another's.
             (FamilyKey::KkNumber, None) => {
                 self.out.refuse_row(raw, faults::CARD_MISSING);
@@ -164,14 +164,14 @@ impl Join<'_> {
             attributes: attributes_of(&family.living, family.aid, family.stunting_risk),
         };
         let rows = vec![raw];
-        let open = Open { place: Some(place), key: Some(key), aliases, stated: Some(stated), settled: true, people, rows };
+        let open = Open { place: Some(place), key: Some(key), aliases, numbered, stated: Some(stated), settled: true, people, rows };
         self.open.insert(id.clone(), open);
         Ok(Some(id))
     }
 
     /// Takes a person's row; gives the key of the family that it speaks of, whatever became of the row.
     pub fn person(&mut self, raw: RawRow, outcome: Outcome<PersonRecord>) -> Result<Option<String>, Stop> {
-        let (person, warnings) = match outcome {
+        let (mut person, warnings) = match outcome {
             Ok(accepted) => accepted,
             Err(rejects) => {
                 self.out.refuse(raw, rejects);
@@ -179,8 +179,10 @@ impl Join<'_> {
             }
         };
         let place = raw.place();
-        let (family, key, aliases) = self.key(&person)?;
-        match self.joined(&place, &family, (key, aliases), person) {
+        let (kind, key) = self.key(&person)?;
+        let family = key.id.clone();
+        let own = person.source_person_id.take().map(|stated| Key::stated(&self.standard.keys, stated)).transpose()?;
+        match self.joined(&place, (kind, key), own, person) {
             Ok(()) => {
                 self.held = self.held.saturating_add(raw.bytes().saturating_add(PERSON_BYTES));
                 if let Some(open) = self.open.get_mut(&family) {
@@ -199,29 +201,31 @@ impl Join<'_> {
     fn joined(
         &mut self,
         place: &Place,
-        family: &str,
-        (key, aliases): (KeyKind, Vec<String>),
+        (kind, Key { id: family, aliases, numbered }): (KeyKind, Key),
+        own: Option<Key>,
         person: PersonRecord,
     ) -> Result<(), faults::Fault> {
+        let family = family.as_str();
         let named = self.village(person.region_code.as_deref(), person.village.as_ref());
         let stated_region = if self.from_people { named.transpose()? } else { None };
-        let PersonRecord { source_person_id, person: who, relation, marital_status, mother_name, kk_number, address, .. } = person;
+        let PersonRecord { person: who, relation, marital_status, mother_name, kk_number, address, .. } = person;
         if !self.from_people && !self.open.contains_key(family) {
             return Err(faults::FAMILY_MISSING);
         }
         if self.open.get(family).is_some_and(|open| open.people.len() >= MOST_PEOPLE) {
             return Err(faults::FAMILY_TOO_LARGE);
         }
-        let made = source_person_id.is_none();
+        let made = own.is_none();
         let person_key = |family: &str| keys::of_person(family, &who.name, who.birth_date);
-        let source_id = source_person_id.unwrap_or_else(|| person_key(family));
-        if !self.seen.insert(source_id.as_str().into()) {
+        let of_family = || Key::made(std::iter::once(family).chain(aliases.iter().map(String::as_str)).map(person_key).collect());
+        let own = own.unwrap_or_else(of_family);
+        if !self.seen.insert(own.id.as_str().into()) {
             return Err(faults::PERSON_DUPLICATE);
         }
-        let person_aliases = if made { aliases.iter().map(|alias| person_key(alias)).collect() } else { Vec::new() };
         let open = self.open.entry(family.to_owned()).or_default();
-        let key = *open.key.get_or_insert(key);
+        let key = *open.key.get_or_insert(kind);
         open.aliases = aliases;
+        open.numbered = numbered;
         let mut relation = if key == KeyKind::Single { Relation::Head } else { relation_of(relation) };
         if relation == Relation::Head && open.people.iter().any(|other| other.relation == Relation::Head) {
             self.out.warn_row(place, faults::HEAD_DISPUTED);
@@ -246,8 +250,7 @@ impl Join<'_> {
             }
             _ => {}
         }
-        let mut member = person_of(source_id, place, relation, who);
-        member.aliases = person_aliases;
+        let mut member = person_of(own, place, relation, who);
         member.made = made;
         member.marital_status = marital_status;
         member.mother_name = mother_name;
@@ -260,7 +263,7 @@ impl Join<'_> {
     /// All rows of the family are read: it leaves, or its rows are refused.
     pub fn complete(&mut self, id: &str) -> Result<(), Stop> {
         let Some((source_id, open)) = self.open.remove_entry(id) else { return Ok(()) };
-        let Open { place, key, aliases, stated, settled: _, people, rows } = open;
+        let Open { place, key, aliases, numbered, stated, settled: _, people, rows } = open;
         let of_people = rows.iter().filter(|raw| Some(&raw.place()) != place.as_ref());
         let bytes = of_people.map(|raw| raw.bytes().saturating_add(PERSON_BYTES)).fold(0, usize::saturating_add);
         self.held = self.held.saturating_sub(bytes);
@@ -272,7 +275,8 @@ impl Join<'_> {
                 let Stated { region, kk, address, decile, percentile, attributes } = stated;
                 let done = own_row.saturating_add(i64::try_from(people.len()).unwrap_or(i64::MAX));
                 let key = key.unwrap_or(KeyKind::Stated);
-                let family = Family { source_id, aliases, key, kk, region, address, decile, percentile, attributes, people, rows };
+                let family =
+                    Family { source_id, aliases, key, numbered, kk, region, address, decile, percentile, attributes, people, rows };
                 return self.out.family(family, done);
             }
             (_, false) => faults::HEAD_MISSING,
@@ -291,7 +295,7 @@ impl RawRow {
     }
 }
 
-fn person_of(source_id: String, place: &Place, relation: Relation, who: Individual) -> Person {
+fn person_of(key: Key, place: &Place, relation: Relation, who: Individual) -> Person {
     let Individual {
         name,
         nik,
@@ -305,10 +309,12 @@ fn person_of(source_id: String, place: &Place, relation: Relation, who: Individu
         occupation,
         education,
     } = who;
+    let Key { id: source_id, aliases, numbered } = key;
     Person {
         source_id,
-        aliases: Vec::new(),
+        aliases,
         made: false,
+        numbered,
         place: place.clone(),
         name,
         relation,
@@ -330,7 +336,7 @@ fn person_of(source_id: String, place: &Place, relation: Relation, who: Individu
 }
 
 fn head_of(family: &str, aliases: &[String], place: &Place, head: Individual) -> Person {
-    let key = |family: &str| keys::of_person(family, &head.name, head.birth_date);
-    let (source_id, aliases) = (key(family), aliases.iter().map(|alias| key(alias)).collect());
-    Person { aliases, made: true, ..person_of(source_id, place, Relation::Head, head) }
+    let families = std::iter::once(family).chain(aliases.iter().map(String::as_str));
+    let key = Key::made(families.map(|family| keys::of_person(family, &head.name, head.birth_date)).collect());
+    Person { made: true, ..person_of(key, place, Relation::Head, head) }
 }

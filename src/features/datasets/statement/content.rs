@@ -29,6 +29,9 @@ const CONTENT: &str = "statements.content";
 pub(super) struct Content<'a> {
     #[serde(rename = "j")]
     pub(super) key: KeyKind,
+    /// The source's key where that one holds a number.
+    #[serde(rename = "h", default)]
+    pub(super) numbered: Option<Cow<'a, str>>,
     #[serde(rename = "a", default)]
     pub(super) address: Option<Cow<'a, str>>,
     #[serde(rename = "k", default)]
@@ -48,6 +51,9 @@ pub(super) struct Told<'a> {
     /// The key was made of what is stated.
     #[serde(rename = "l", default)]
     pub(super) made: bool,
+    /// As [`Content::numbered`].
+    #[serde(rename = "h", default)]
+    pub(super) numbered: Option<Cow<'a, str>>,
     #[serde(rename = "s")]
     pub(super) sheet: Cow<'a, str>,
     #[serde(rename = "w")]
@@ -159,6 +165,7 @@ impl<'a> From<&'a Person> for Told<'a> {
         Told {
             source_id: Cow::Borrowed(&person.source_id),
             made: person.made,
+            numbered: text(&person.numbered),
             sheet: Cow::Borrowed(&person.place.sheet),
             row: person.place.row,
             facts,
@@ -170,6 +177,7 @@ impl<'a> From<&'a Family> for Content<'a> {
     fn from(family: &'a Family) -> Self {
         Content {
             key: family.key,
+            numbered: family.numbered.as_deref().map(Cow::Borrowed),
             address: family.address.as_deref().map(Cow::Borrowed),
             kk: family.kk.as_ref().map(|kk| Cow::Borrowed(kk.expose())),
             attributes: family.attributes,

@@ -30,6 +30,8 @@ const UNPACKED: usize = 64 << 20;
 struct Rest<'a> {
     #[serde(rename = "j")]
     key: KeyKind,
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    numbered: Option<Cow<'a, str>>,
     #[serde(rename = "f")]
     attributes: Attributes,
     /// In the order of the people.
@@ -43,6 +45,8 @@ struct Rest<'a> {
 struct Beside<'a> {
     #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
     made: bool,
+    #[serde(rename = "h", default, skip_serializing_if = "Option::is_none")]
+    numbered: Option<Cow<'a, str>>,
     #[serde(rename = "s")]
     sheet: Cow<'a, str>,
     #[serde(rename = "w")]
@@ -64,7 +68,7 @@ impl Packer {
     }
 
     pub(super) fn statement(&mut self, content: Content<'_>) -> Result<Zeroizing<Vec<u8>>> {
-        let Content { key, address, kk, attributes, people, rows } = content;
+        let Content { key, numbered, address, kk, attributes, people, rows } = content;
         let count = u32::try_from(people.len()).map_err(|_| unwritten())?;
         let home = HomeRead { address: text(&address), kk: text(&kk), people: count };
         let mut packed = Zeroizing::new(Vec::with_capacity(256 * (people.len() + rows.len() + 1)));
@@ -73,7 +77,7 @@ impl Packer {
         append(&mut packed, &home)?;
         let mut beside = Vec::with_capacity(people.len());
         for person in people {
-            let Told { source_id, made, sheet, row, facts } = person;
+            let Told { source_id, made, numbered, sheet, row, facts } = person;
             let birth_date = Zeroizing::new(facts.birth_date.map(|day| day.to_string()).unwrap_or_default());
             let compared = PersonRead {
                 source_id: &source_id,
@@ -93,11 +97,11 @@ impl Packer {
             };
             append(&mut packed, &compared)?;
             let Facts { marital_status, occupation, education, .. } = facts;
-            beside.push(Beside { made, sheet, row, marital_status, occupation, education });
+            beside.push(Beside { made, numbered, sheet, row, marital_status, occupation, education });
         }
         let length = u32::try_from(packed.len() - start).map_err(|_| unwritten())?;
         packed.get_mut(start - LENGTH..start).ok_or_else(unwritten)?.copy_from_slice(&length.to_le_bytes());
-        let rest = Zeroizing::new(json(&Rest { key, attributes, people: beside, rows })?);
+        let rest = Zeroizing::new(json(&Rest { key, numbered, attributes, people: beside, rows })?);
         self.deflate(&rest, &mut packed)?;
         Ok(packed)
     }
@@ -202,18 +206,18 @@ pub(super) fn unpacked(packed: &[u8]) -> Result<Content<'static>> {
         }
         (&PEOPLE_FIRST, rest) => {
             let (first, deflated) = halves(rest)?;
-            let Rest { key, attributes, people: beside, rows } = serde_json::from_slice(&inflated(deflated)?).map_err(strange)?;
+            let Rest { key, numbered, attributes, people: beside, rows } = serde_json::from_slice(&inflated(deflated)?).map_err(strange)?;
             let mut people = Vec::with_capacity(beside.len());
             let mut beside = beside.into_iter();
             let home = compared(first, |_, person| people.extend(beside.next().map(|beside| told(&person, beside))))?;
-            Ok(Content { key, address: stated_text(home.address), kk: stated_text(home.kk), attributes, people, rows })
+            Ok(Content { key, numbered, address: stated_text(home.address), kk: stated_text(home.kk), attributes, people, rows })
         }
         _ => Err(broken()),
     }
 }
 
 fn told(person: &PersonRead<'_>, beside: Beside<'static>) -> Told<'static> {
-    let Beside { made, sheet, row, marital_status, occupation, education } = beside;
+    let Beside { made, numbered, sheet, row, marital_status, occupation, education } = beside;
     let facts = Facts {
         name: Cow::Owned(person.name.to_owned()),
         relation: person.relation,
@@ -232,5 +236,5 @@ fn told(person: &PersonRead<'_>, beside: Beside<'static>) -> Told<'static> {
         dukcapil_match: person.dukcapil_match,
         registry_status: person.registry_status,
     };
-    Told { source_id: Cow::Owned(person.source_id.to_owned()), made, sheet, row, facts }
+    Told { source_id: Cow::Owned(person.source_id.to_owned()), made, numbered, sheet, row, facts }
 }

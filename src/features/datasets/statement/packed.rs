@@ -7,7 +7,6 @@ use uuid::Uuid;
 use zeroize::Zeroizing;
 
 use super::super::intake::Family;
-use super::super::keys::{self, KeyKind};
 use super::content::{Content, Raw, Told, json};
 use super::form::{Packer, unpacked};
 use super::{RawRow, StatedPerson, Statement};
@@ -15,6 +14,10 @@ use crate::platform::error::Result;
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{KkNumber, Nik};
+
+mod renewed;
+
+pub use renewed::{Renewed, Renewer, other_names, renewed};
 
 /// The column that statements are sealed for.
 pub(super) const COLUMN: &str = "statements.sealed";
@@ -86,7 +89,7 @@ fn content(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Content<'static>> 
 /// A row of the table with everything it says.
 pub fn open(keys: &KeyRing, row: Sealed) -> Result<Statement> {
     let Sealed { id, source_id, region_code, decile, percentile, people: _, digest: _, sealed } = row;
-    let Content { key: _, address, kk, attributes, people, rows } = content(keys, id, &sealed)?;
+    let Content { key: _, numbered: _, address, kk, attributes, people, rows } = content(keys, id, &sealed)?;
     let small = |number: Option<i16>| number.and_then(|number| u8::try_from(number).ok());
     Ok(Statement {
         id,
@@ -108,7 +111,7 @@ pub fn processors() -> usize {
 }
 
 fn stated(at: usize, told: Told<'_>) -> StatedPerson {
-    let Told { source_id, made: _, sheet, row, facts } = told;
+    let Told { source_id, made: _, numbered: _, sheet, row, facts } = told;
     let own = |text: Option<Cow<'_, str>>| text.map(Cow::into_owned);
     StatedPerson {
         ordinal: u16::try_from(at).unwrap_or(u16::MAX),
@@ -131,58 +134,6 @@ fn stated(at: usize, told: Told<'_>) -> StatedPerson {
         education: own(facts.education),
         dukcapil_match: facts.dukcapil_match,
         registry_status: facts.registry_status,
-    }
-}
-
-/// A statement under the current keys, and where keys that were made of numbers lead to now.
-pub struct Renewed {
-    /// The row.
-    pub row: Sealed,
-    /// The family's key before and after.
-    pub family: (String, String),
-    /// The people's made keys before and after.
-    pub people: Vec<(String, String)>,
-}
-
-/// Brings a statement under the current keys; none where it rests under them already.
-pub fn renewed(keys: &KeyRing, packer: &mut Renewer, row: Sealed) -> Result<Option<Renewed>> {
-    if keys.is_current(&row.sealed) && keys.index_is_current(&row.digest) {
-        return Ok(None);
-    }
-    let mut content = content(keys, row.id, &row.sealed)?;
-    let digest = content.digest(keys, row.decile.is_some())?;
-    let before = row.source_id.clone();
-    let after = match (content.key, content.people.first()) {
-        (KeyKind::Card, _) => match content.kk.as_deref().and_then(|kk| KkNumber::parse(kk).ok()) {
-            Some(kk) => keys::of_card(keys, &kk)?,
-            None => before.clone(),
-        },
-        (KeyKind::Single, Some(one)) => {
-            let facts = &one.facts;
-            keys::of_single(keys, &row.region_code, facts.nik.as_deref(), &facts.name, facts.birth_date)? + keys::mark_in(&before)
-        }
-        _ => before.clone(),
-    };
-    let mut people = Vec::new();
-    if after != before {
-        for told in content.people.iter_mut().filter(|told| told.made) {
-            let renewed = keys::of_person(&after, &told.facts.name, told.facts.birth_date);
-            people.push((told.source_id.to_string(), renewed.clone()));
-            told.source_id = renewed.into();
-        }
-    }
-    let sealed = keys.seal(COLUMN, row.id, &packer.0.statement(content)?)?;
-    let row = Sealed { source_id: after.clone(), digest, sealed, ..row };
-    Ok(Some(Renewed { row, family: (before, after), people }))
-}
-
-/// What [`renewed`] packs with.
-pub struct Renewer(Packer);
-
-impl Renewer {
-    /// One for many statements.
-    pub fn new() -> Renewer {
-        Renewer(Packer::new())
     }
 }
 
@@ -214,6 +165,7 @@ mod tests {
     use serde::Serialize;
 
     use super::super::super::intake::{Person, Place};
+    use super::super::super::keys::KeyKind;
     use super::super::super::model::{NikState, RegistryStatus};
     use super::super::form::{LENGTH, ROWS_LAST, WHOLE, each_person};
     use super::super::{SealedPeople, read_people};
@@ -225,11 +177,12 @@ mod tests {
         KeyRing::parse(&KeyRing::generate().unwrap()).unwrap()
     }
 
-    fn person(name: &str, row: u32) -> Person {
+    pub fn person(name: &str, row: u32) -> Person {
         Person {
             source_id: format!("P{row}"),
             aliases: Vec::new(),
             made: false,
+            numbered: None,
             place: Place { sheet: "Individu".into(), row },
             name: name.to_owned(),
             relation: Relation::Child,
@@ -250,12 +203,13 @@ mod tests {
         }
     }
 
-    fn family(people: Vec<Person>) -> Family {
+    pub fn family(people: Vec<Person>) -> Family {
         let cells = ["", "SITI;\"CONTOH\"\u{1f}\0", "\u{1e}6202090107850000"];
         Family {
             source_id: "F1".into(),
             aliases: Vec::new(),
             key: KeyKind::Stated,
+            numbered: None,
             kk: None,
             region: RegionCode::parse("62.02.09.2001").unwrap(),
             address: Some("RT 1".into()),

@@ -181,7 +181,7 @@ pub async fn rejected_rows(
     rows.into_iter().map(|(id, sealed)| Ok((id, statement::open_row(keys, id, &sealed)?))).collect()
 }
 
-/// How many rows are read at a time by a rotation.
+/// How many refused rows are read at a time by a rotation.
 const CHUNK: i64 = 1_000;
 
 /// A statement that waits to be brought under the current keys.
@@ -231,6 +231,7 @@ pub async fn older_statements(
     keys: &KeyRing,
     renewer: &mut Renewer,
     last: Uuid,
+    limit: i64,
 ) -> Result<Option<(usize, Vec<Older>, Uuid)>> {
     let rows: Vec<(Uuid, Row)> = statements::table
         .inner_join(releases::table)
@@ -238,7 +239,7 @@ pub async fn older_statements(
         .filter(db.scope().within(statements::region_code))
         .filter(statements::id.gt(last))
         .order(statements::id)
-        .limit(CHUNK)
+        .limit(limit)
         .load(&mut db.on())
         .await?;
     let Some(last) = rows.last().map(|(_, row)| row.id) else { return Ok(None) };
@@ -332,14 +333,13 @@ pub async fn renew_statements(tx: &mut Tx, chunk: &[Older]) -> Result<usize> {
     .await?)
 }
 
-/// How many statements of these releases, among those that are keyed by a number, rest under which index key: nothing but a
-/// rotation writes them, so equal counts mean that nobody's key changed in between.
+/// How many statements of these releases rest under which index key: nothing but a rotation writes them, so equal counts mean
+/// that nobody's key changed in between. Of all of them, since people may be keyed by a number where their families are not.
 pub async fn under_keys(db: &impl Scoped, releases: &[Uuid]) -> Result<Vec<(i32, i64)>> {
     let key = diesel::dsl::sql::<Integer>("get_byte(digest, 0)");
     Ok(statements::table
         .filter(db.scope().within(statements::region_code))
         .filter(statements::release_id.eq_any(releases))
-        .filter(statements::source_id.like("kk-%").or(statements::source_id.like("p-%")))
         .group_by(key.clone())
         .select((key.clone(), diesel::dsl::count_star()))
         .order(key)

@@ -12,7 +12,8 @@ use validator::Validate;
 use super::super::jobs::{KIND, UNIT};
 use super::super::model::CampaignState;
 use super::super::store::campaigns::{self, Campaign, Days};
-use super::super::store::{criteria, visits};
+use super::super::store::criteria;
+use super::super::visits::let_go;
 use crate::features::agencies;
 use crate::mount;
 use crate::platform::access::Access;
@@ -355,7 +356,7 @@ async fn begin(mut tx: Tx, action: &'static str, old: Campaign, mut new: Campaig
 /// Close a campaign
 ///
 /// No more visits or proposals, and nothing goes back to a village; what was accepted stays. Corrected numbers in visits that were
-/// never carried over are let go; their masks stay. Refused with `step_not_allowed` while results are on their way: accept them or
+/// never carried over are let go; their masks stay, and so does what contradicted what. Refused with `step_not_allowed` while results are on their way: accept them or
 /// send them back first.
 #[utoipa::path(post, path = "/verification-campaigns/{id}/close")]
 async fn close(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, read: IfGiven) -> Result<Found<CampaignOut>> {
@@ -370,7 +371,7 @@ async fn close(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, read: IfGiv
     }
     let new = Campaign { state: state.name().into(), closed_at: Some(Utc::now()), ..old.clone() };
     let new = campaigns::update(&mut tx, &new).await?;
-    let let_go = visits::let_go(&mut tx, id).await?;
+    let let_go = let_go(&mut tx, &access.platform().keys, id).await?;
     let out = told(&tx, new.clone()).await?;
     tx.commit([Change::turned("closed", &old, &new).with("corrections_let_go", json!(let_go))]).await?;
     Ok(Found(out))

@@ -245,6 +245,36 @@ pub async fn insert(tx: &mut Tx, rows: &[Visit]) -> Result<()> {
     Ok(())
 }
 
+/// The visits of a campaign that wait to be settled.
+pub async fn conflicting(db: &impl Scoped, campaign: Uuid) -> Result<Vec<Visit>> {
+    Ok(visits::table
+        .select(Visit::as_select())
+        .filter(db.scope().within(visits::region_code))
+        .filter(visits::campaign_id.eq(campaign))
+        .filter(visits::state.eq(VisitState::Conflicting.name()))
+        .order(visits::id)
+        .load(&mut db.on())
+        .await?)
+}
+
+/// What of a visit contradicted the one that counted when the campaign was closed; none before.
+pub async fn contradictions(db: &impl Scoped, id: Uuid) -> Result<Option<Value>> {
+    Ok(visits::table
+        .filter(db.scope().within(visits::region_code))
+        .filter(visits::id.eq(id))
+        .select(visits::contradictions)
+        .first(&mut db.on())
+        .await?)
+}
+
+/// Writes down what of visits contradicts those that count, numbers masked. The caller holds their results.
+pub async fn keep_contradictions(tx: &mut Tx, ids: &[Uuid], kept: &[Value]) -> Result<()> {
+    for (id, kept) in ids.iter().zip(kept) {
+        diesel::update(visits::table.find(id)).set(visits::contradictions.eq(kept)).execute(&mut tx.on()).await?;
+    }
+    Ok(())
+}
+
 /// Lets go of the whole numbers in visits that no acceptance of their campaign carried: it is over, and none will. While it runs a
 /// family that was given to another village may come back, and its visits with it. The caller holds all its results.
 pub async fn let_go(tx: &mut Tx, campaign: Uuid) -> Result<usize> {
