@@ -9,7 +9,6 @@ use validator::Validate;
 use super::model::{InterventionStatus, InterventionWarning, Step, Verdict, can_be_delivered_on, lies_in, warnings, weigh};
 use super::store::{self, Family, Intervention, RESOURCE, Shown, Wanted};
 use crate::features::action_plans::{Activity, MOST, find_own_activity};
-use crate::features::beneficiaries::{numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -21,7 +20,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{Quarter, RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{Grant, InterventionsRead, InterventionsWrite};
-use crate::platform::valid::{Valid, given, printable};
+use crate::platform::valid::{Valid, given, numberless, printable, unnumbered};
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
