@@ -19,6 +19,7 @@ mod sessions;
 mod family_events;
 mod family_moves;
 mod family_reports;
+mod edits;
 mod faults;
 mod imports;
 mod interventions;
