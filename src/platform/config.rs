@@ -41,6 +41,12 @@ pub struct Config {
     /// Requests a second that one actor may make, in bursts of four times that; 0 = no limit.
     #[arg(long, env = "ENTAS_RATE_LIMIT", default_value_t = 50)]
     pub rate_limit: u32,
+    /// How long we wait for a body in all, seconds, beside the time that it may take at the least speed.
+    #[arg(long, env = "ENTAS_BODY_PATIENCE_SECONDS", default_value_t = 60)]
+    pub body_patience_seconds: u64,
+    /// The least speed at which a body has to arrive. The slowest GPRS is 8 kbit/s, a thousand bytes a second; half of that will do.
+    #[arg(long, env = "ENTAS_BODY_BYTES_PER_SECOND", default_value_t = 500)]
+    pub body_bytes_per_second: u32,
     /// How the service is called from outside: the issuer of its tokens.
     #[arg(long, env = "ENTAS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
@@ -75,6 +81,8 @@ impl Config {
         anyhow::ensure!(self.pool >= 2, "ENTAS_POOL must be at least 2");
         anyhow::ensure!((1..=10_000).contains(&self.import_batch), "ENTAS_IMPORT_BATCH must be 1 to 10000");
         anyhow::ensure!((1..=100).contains(&self.attachment_limit_mb), "ENTAS_ATTACHMENT_LIMIT_MB must be 1 to 100");
+        anyhow::ensure!(self.body_patience_seconds >= 1, "ENTAS_BODY_PATIENCE_SECONDS must be at least 1");
+        anyhow::ensure!(self.body_bytes_per_second >= 1, "ENTAS_BODY_BYTES_PER_SECOND must be at least 1");
         anyhow::ensure!(self.job_lease_seconds >= 1, "ENTAS_JOB_LEASE_SECONDS must be at least 1");
         Ok(())
     }

@@ -140,6 +140,7 @@ pub fn element<T: DeserializeOwned + Validate>(value: &serde_json::value::RawVal
 }
 
 pub(super) fn describe_refusals(to: &mut Description<'_>) {
+    to.refusal(408, "The body did not arrive in time.");
     to.refusal(413, "The body is too large.");
     to.refusal(415, "The body is not JSON.");
 }

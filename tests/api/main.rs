@@ -9,6 +9,7 @@ mod architecture;
 mod attachments;
 mod bad_input;
 mod beneficiaries;
+mod bodies;
 #[cfg(feature = "s3")]
 mod buckets;
 mod contract;
