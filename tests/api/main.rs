@@ -10,6 +10,7 @@ mod attachments;
 mod bad_input;
 mod beneficiaries;
 mod bodies;
+mod browsers;
 #[cfg(feature = "s3")]
 mod buckets;
 mod contract;
