@@ -46,7 +46,10 @@ if [[ ! -e $ENTAS_KEY_FILE ]]; then
   say "new keys in $ENTAS_KEY_FILE; without this file the stored NIK and KK numbers cannot be read"
 fi
 
-"$entas" migrate
+if ! "$entas" migrate; then
+  [[ -z $private ]] || say "if these are not the keys of the private database: put the right file at $ENTAS_KEY_FILE or, where it is gone, delete the data with: scripts/pg.sh drop run"
+  exit 1
+fi
 if [[ $ENTAS_DEMO == true ]]; then "$entas" demo; fi
 
 say 'Ctrl-C stops the service'

@@ -4,9 +4,10 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use actix_cors::Cors;
 use actix_web::body::MessageBody;
 use actix_web::dev::{ServiceFactory, ServiceRequest, ServiceResponse};
-use actix_web::middleware::{Compress, from_fn};
+use actix_web::middleware::{Compress, Condition, from_fn};
 use actix_web::{App, HttpResponse, HttpServer, Route, guard, web};
 use anyhow::Context;
 use tokio::sync::watch;
@@ -14,6 +15,7 @@ use utoipa_swagger_ui::Config as DocsConfig;
 
 use crate::features;
 use crate::platform::api::Api;
+use crate::platform::config::Config;
 use crate::platform::error::{Code, Error};
 use crate::platform::jobs::{self, Jobs};
 use crate::platform::{Platform, Services, idempotency, session, telemetry};
@@ -122,8 +124,31 @@ pub fn build(
         .wrap(from_fn(session::middleware))
         // What it refuses (no coding is left to send) is a problem document too.
         .wrap(Compress::default())
+        .wrap(cors(&services.config))
         .wrap(from_fn(telemetry::middleware))
         .wrap(tracing_actix_web::TracingLogger::default())
+}
+
+/// What browsers may do with pages of other origins; nothing, unless the settings name some. Tokens travel in a header that pages set
+/// themselves and never in a cookie, so no credentials are allowed.
+fn cors(config: &Config) -> Condition<Cors> {
+    let cors = config.origins().fold(Cors::default(), Cors::allowed_origin);
+    let cors = cors
+        .allowed_methods(["GET", "HEAD", "POST", "PATCH", "DELETE"])
+        .allowed_headers(["accept", "authorization", "content-encoding", "content-type", "idempotency-key", "if-match", "if-none-match"])
+        .expose_headers([
+            "content-disposition",
+            "etag",
+            "idempotency-replayed",
+            "link",
+            "location",
+            "retry-after",
+            "www-authenticate",
+            "x-request-id",
+        ])
+        // Browsers keep it for two hours at most.
+        .max_age(7200);
+    Condition::new(config.origins().next().is_some(), cors)
 }
 
 /// A route of whatever can be read: HEAD wherever GET is (RFC 9110 §9.3.2); the server leaves the body out.

@@ -41,6 +41,16 @@ pub struct Config {
     /// Requests a second that one actor may make, in bursts of four times that; 0 = no limit.
     #[arg(long, env = "ENTAS_RATE_LIMIT", default_value_t = 50)]
     pub rate_limit: u32,
+    /// How long we wait for a body in all, seconds, beside the time that it may take at the least speed.
+    #[arg(long, env = "ENTAS_BODY_PATIENCE_SECONDS", default_value_t = 60)]
+    pub body_patience_seconds: u64,
+    /// The least speed at which a body has to arrive. The slowest GPRS is 8 kbit/s, a thousand bytes a second; half of that will do.
+    #[arg(long, env = "ENTAS_BODY_BYTES_PER_SECOND", default_value_t = 500)]
+    pub body_bytes_per_second: u32,
+    /// Origins whose pages may call the API from a browser, separated by commas, each exactly as browsers send it
+    /// (`https://peta.kotimkab.go.id`); none by default.
+    #[arg(long, env = "ENTAS_CORS_ORIGINS", value_delimiter = ',', default_value = "", hide_default_value = true)]
+    pub cors_origins: Vec<String>,
     /// How the service is called from outside: the issuer of its tokens.
     #[arg(long, env = "ENTAS_PUBLIC_URL", default_value = "http://127.0.0.1:8080")]
     pub public_url: String,
@@ -75,8 +85,23 @@ impl Config {
         anyhow::ensure!(self.pool >= 2, "ENTAS_POOL must be at least 2");
         anyhow::ensure!((1..=10_000).contains(&self.import_batch), "ENTAS_IMPORT_BATCH must be 1 to 10000");
         anyhow::ensure!((1..=100).contains(&self.attachment_limit_mb), "ENTAS_ATTACHMENT_LIMIT_MB must be 1 to 100");
+        anyhow::ensure!(self.body_patience_seconds >= 1, "ENTAS_BODY_PATIENCE_SECONDS must be at least 1");
+        anyhow::ensure!(self.body_bytes_per_second >= 1, "ENTAS_BODY_BYTES_PER_SECOND must be at least 1");
+        for origin in self.origins() {
+            anyhow::ensure!(
+                is_origin(origin),
+                "ENTAS_CORS_ORIGINS: {origin:?} is no origin; write scheme, host and, where it is not the usual one, port, such as https://peta.kotimkab.go.id, \
+                 in small letters and without a slash at the end"
+            );
+        }
         anyhow::ensure!(self.job_lease_seconds >= 1, "ENTAS_JOB_LEASE_SECONDS must be at least 1");
         Ok(())
+    }
+
+    /// The origins whose pages may call the API.
+    pub fn origins(&self) -> impl Iterator<Item = &str> {
+        // A setting that is there and empty names none.
+        self.cors_origins.iter().map(|origin| origin.trim()).filter(|origin| !origin.is_empty())
     }
 
     /// The largest upload in bytes.
@@ -87,5 +112,45 @@ impl Config {
     /// The largest photo or document in bytes.
     pub fn attachment_limit_bytes(&self) -> usize {
         self.attachment_limit_mb.saturating_mul(1 << 20)
+    }
+}
+
+/// Whether a text is an origin as browsers send it: every other spelling would never be met, and `*` is everybody.
+fn is_origin(text: &str) -> bool {
+    let Some((scheme, authority)) = text.split_once("://") else { return false };
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '-' | ':' | '[' | ']');
+    let usual = if scheme == "https" { ":443" } else { ":80" };
+    matches!(scheme, "http" | "https")
+        && authority.chars().all(plain)
+        && !authority.ends_with(usual)
+        && text.parse::<actix_web::http::Uri>().is_ok_and(|uri| uri.host().is_some_and(|host| !host.is_empty()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_origin;
+
+    #[test]
+    fn an_origin_is_what_browsers_send() {
+        for origin in ["https://peta.kotimkab.go.id", "http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:3000"] {
+            assert!(is_origin(origin), "{origin}");
+        }
+        for wrong in [
+            "",
+            "*",
+            "null",
+            "peta.kotimkab.go.id",
+            "https://",
+            "https://*.go.id",
+            "https://peta.go.id/",
+            "https://peta.go.id/app",
+            "https://Peta.go.id",
+            "https://peta.go.id:443",
+            "ftp://peta.go.id",
+            "https://a@peta.go.id",
+            "https://peta.go.id https://b.go.id",
+        ] {
+            assert!(!is_origin(wrong), "{wrong}");
+        }
     }
 }

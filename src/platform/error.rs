@@ -104,6 +104,7 @@ codes! {
     RegionNotFound      "region_not_found"      404 "Region not found"           "There is no such region, or it lies outside your regions.";
     MethodNotAllowed    "method_not_allowed"    405 "Method not allowed"         "This address does not serve that method; see the Allow header.";
     NotAcceptable       "not_acceptable"        406 "Not acceptable"             "No content coding that Accept-Encoding allows can be sent; allow identity or gzip.";
+    BodyTooSlow         "body_too_slow"         408 "The body did not arrive"    "The rest of the body was waited for in vain; nothing was changed. Send the request again, with the same Idempotency-Key if it had one.";
     VersionStale        "version_stale"         412 "Somebody changed it first"  "The record has changed since you read it. Fetch it again, compare, and send your change with the new ETag.";
     VersionRequired     "version_required"      428 "If-Match is missing"        "Send the ETag that you read as If-Match, so that nobody's change is overwritten unseen.";
     BodyTooLarge        "body_too_large"        413 "Too large"                  "The body is larger than this operation accepts.";

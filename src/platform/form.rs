@@ -65,6 +65,7 @@ impl<T: DeserializeOwned + ToSchema + 'static> Parameter for Form<T> {
             400,
             "A parameter is missing, unknown or given twice, or what was presented is refused; `error` tells which (RFC 6749 section 5.2).",
         );
+        to.refusal(408, "The body did not arrive in time.");
         to.refusal(413, "The body is too large.");
         to.refusal(415, "The body is not a form.");
     }

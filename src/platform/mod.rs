@@ -32,6 +32,8 @@ pub mod limits;
 pub mod list;
 /// What is too large for the database.
 pub mod objects;
+/// Bodies that do not arrive.
+pub mod pace;
 /// Grant → roles.
 pub mod policy;
 /// Records of reading.

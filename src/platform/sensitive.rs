@@ -227,8 +227,31 @@ impl KkNumber {
     }
 }
 
-/// The text with each NIK and KK number in it masked, however it is grouped; `None` where it holds none. Numbers are read as in
-/// their own fields: what joins digits there joins them here, and other numbers, of houses, plots and series, stand in texts rightly.
+/// Whether a character joins the groups of a number that somebody writes in a text; in a field of its own it does not stand.
+fn is_joiner(c: char) -> bool {
+    matches!(c, '-' | '/' | '\u{2010}'..='\u{2015}')
+}
+
+/// Whether a text holds sixteen digits in a row, however they are grouped: reasons and notes are kept for ever and go
+/// to partners, so no NIK or KK number may stand in them.
+pub fn holds_number(text: &str) -> bool {
+    let mut run = 0u32;
+    for c in text.chars() {
+        if c.is_numeric() {
+            run = run.saturating_add(1);
+            if run >= 16 {
+                return true;
+            }
+        } else if !is_filler(c) && !is_joiner(c) {
+            run = 0;
+        }
+    }
+    false
+}
+
+/// The text with each NIK and KK number in it masked, however it is grouped; `None` where it holds none. What joins digits in
+/// their own fields joins them here, and so do hyphens and slashes in the groups that people write. Other numbers, of houses, plots,
+/// series, decisions and days, stand in texts rightly.
 pub fn numbers_masked(text: &str) -> Option<String> {
     if text.bytes().filter(u8::is_ascii_digit).count() < 16 {
         return None;
@@ -236,6 +259,12 @@ pub fn numbers_masked(text: &str) -> Option<String> {
     let (mut out, mut rest) = (String::with_capacity(text.len()), text);
     let (mut found, mut within) = (false, false);
     while let Some(c) = rest.chars().next() {
+        if let Some(id) = rest.get(..36).filter(|id| uuid::Uuid::parse_str(id).is_ok()) {
+            // Whatever digits the groups of an id have.
+            out.push_str(id);
+            rest = rest.get(36..).unwrap_or_default();
+            continue;
+        }
         let number = if c.is_ascii_digit() && !within { leading_number(rest) } else { None };
         let taken = match &number {
             Some((taken, mask)) => {
@@ -256,20 +285,38 @@ pub fn numbers_masked(text: &str) -> Option<String> {
 
 /// How many bytes the number takes that a text begins with, and its mask. A group of digits belongs to it whole or not at all.
 fn leading_number(text: &str) -> Option<(usize, String)> {
-    let (mut count, mut end) = (0usize, 0usize);
+    // Room for the one too many: what grows leaves a copy behind.
+    let (mut digits, mut end) = (String::with_capacity(17), 0usize);
     for (at, c) in text.char_indices() {
         if c.is_ascii_digit() {
-            count = count.saturating_add(1);
+            digits.push(c);
             end = at.saturating_add(1);
         }
-        if count > 16 || (!c.is_ascii_digit() && (count == 16 || !is_filler(c))) {
+        if digits.len() > 16 || (!c.is_ascii_digit() && (digits.len() == 16 || !(is_filler(c) || is_joiner(c)))) {
             break;
         }
     }
+    let number = text.get(..end).filter(|number| digits.len() == 16 && (!number.contains(is_joiner) || is_grouped_as_one(number)));
     // Of two numbers side by side, of coordinates too, one in twenty-five reads as a card of no province.
-    let number = text.get(..end).filter(|number| count == 16 && number.get(..2).is_some_and(province_known))?;
-    let mask = Nik::parse(number).map(|nik| nik.mask()).or_else(|_| KkNumber::parse(number).map(|kk| kk.mask()));
-    Some((end, mask.ok()?))
+    let mask = number.filter(|_| digits.get(..2).is_some_and(province_known)).and_then(|_| {
+        let nik = Nik::parse(&digits).map(|nik| nik.mask());
+        nik.or_else(|_| KkNumber::parse(&digits).map(|kk| kk.mask())).ok()
+    });
+    digits.zeroize();
+    Some((end, mask?))
+}
+
+/// Whether sixteen digits with hyphens or slashes among them are grouped as the numbers are: by pairs, the serial whole. Two days
+/// (`12-08-2024/05-09-2025`) are; telephones, coordinates and decisions (`440/123/2026`) are not.
+fn is_grouped_as_one(number: &str) -> bool {
+    let groups: Vec<&str> = number.split(|c: char| !c.is_ascii_digit()).filter(|group| !group.is_empty()).collect();
+    let paired = groups.iter().all(|group| group.len() % 2 == 0) && groups.last().is_some_and(|group| group.len() >= 4);
+    let is_in = |text: &str, range: std::ops::RangeInclusive<u16>| text.parse().is_ok_and(|number| range.contains(&number));
+    let is_day = |part: &[&str]| match part {
+        [day, month, year] => day.len() == 2 && is_in(day, 1..=31) && month.len() == 2 && is_in(month, 1..=12) && is_in(year, 1900..=2100),
+        _ => false,
+    };
+    paired && !groups.windows(3).any(is_day)
 }
 
 /// Accepts JSON strings only. serde's own messages quote the offending value, so every scalar is caught here.

@@ -1,18 +1,22 @@
 //! Logs, metrics and the last word on every answer: each failure leaves as a problem document with its request id.
 
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Instant;
 
-use actix_web::HttpMessage;
 use actix_web::body::{BoxBody, EitherBody, MessageBody};
 use actix_web::dev::{ServiceRequest, ServiceResponse};
 use actix_web::http::Method;
-use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue};
+use actix_web::http::header::{ALLOW, CONTENT_TYPE, HeaderName, HeaderValue, VARY};
 use actix_web::middleware::Next;
+use actix_web::web::Data;
+use actix_web::{HttpMessage, HttpResponse};
 use prometheus::{Encoder, HistogramOpts, HistogramVec, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry, TextEncoder};
 use uuid::Uuid;
 
+use super::Platform;
 use super::error::{Cause, Code, Error, Result, answer};
+use super::pace::Arriving;
 
 /// How logs are written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -100,19 +104,27 @@ pub fn request_id(request: &ServiceRequest) -> Uuid {
 
 /// The outermost layer of ours: counts, logs and makes a problem document of every failure, whoever made it.
 pub async fn middleware(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<impl MessageBody + 'static>,
 ) -> std::result::Result<ServiceResponse<EitherBody<BoxBody, BoxBody>>, actix_web::Error> {
     let started = Instant::now();
     let id = request_id(&request).to_string();
     let method = request.method().clone();
-    let metrics = request.app_data::<actix_web::web::Data<Arc<Metrics>>>().cloned();
+    let metrics = request.app_data::<Data<Arc<Metrics>>>().cloned();
+    let config = request.app_data::<Data<Rc<Platform>>>().map(|platform| platform.services().clone());
+    let body = config.and_then(|services| Arriving::watch(&mut request, &services.config));
     // An error here is a middleware's own and rare; a handler's arrives as a response. (A clone of the request kept for
     // this case would stop the router from writing its match into it.)
     let mut response = next.call(request).await?.map_into_boxed_body();
     let status = response.status();
-    if status.is_client_error() || status.is_server_error() {
+    // Whoever read it was told of a body that broke off. What was done all the same stays done.
+    if status.is_client_error() && body.as_ref().is_some_and(Arriving::is_overdue) {
+        response = replaced(response, answer(&Code::BodyTooSlow.into(), Some(id.clone()), None));
+    } else if status.is_client_error() || status.is_server_error() {
         response = as_problem(response, &id);
+    }
+    if let Some(body) = body {
+        response = body.closing(response);
     }
     if let Ok(value) = HeaderValue::from_str(&id) {
         response.headers_mut().insert(HeaderName::from_static("x-request-id"), value);
@@ -149,13 +161,18 @@ fn as_problem(response: ServiceResponse<BoxBody>, id: &str) -> ServiceResponse<B
                 400..=499 => Code::Invalid,
                 _ => Code::Internal,
             };
-            let mut problem = answer(&code.into(), Some(id.to_owned()), None);
-            if let Some(allow) = response.headers().get(ALLOW) {
-                problem.headers_mut().insert(ALLOW, allow.clone());
-            }
-            problem
+            answer(&code.into(), Some(id.to_owned()), None)
         }
     };
-    let (request, _) = response.into_parts();
-    ServiceResponse::new(request, problem)
+    replaced(response, problem)
+}
+
+/// Another answer in the place of one, of which what it told the browser and the caches stays true.
+fn replaced(response: ServiceResponse<BoxBody>, mut by: HttpResponse) -> ServiceResponse<BoxBody> {
+    let (request, old) = response.into_parts();
+    let stays = |name: &HeaderName| [ALLOW, VARY].contains(name) || name.as_str().starts_with("access-control-");
+    for (name, value) in old.headers().iter().filter(|(name, _)| stays(name)) {
+        by.headers_mut().append(name.clone(), value.clone());
+    }
+    ServiceResponse::new(request, by)
 }

@@ -293,6 +293,7 @@ impl<F: DeserializeOwned + Validate + ToSchema + 'static> Parameter for Upload<F
             required.push(json!("file"));
         }
         to.body(json!({"multipart/form-data": {"schema": schema}}));
+        to.refusal(408, "The file did not arrive in time.");
         to.refusal(413, "The file is too large.");
         to.refusal(415, "The body is not multipart/form-data.");
         to.refusal(507, "No space is left for the file; nothing was kept.");

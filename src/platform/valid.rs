@@ -14,6 +14,7 @@ use validator::{Validate, ValidationErrors, ValidationErrorsKind};
 
 use super::api::{Description, Parameter};
 use super::error::{Code, Error, FieldError, Result};
+use super::sensitive::{holds_number, numbers_masked};
 
 /// A JSON body that keeps its limits.
 #[derive(Debug)]
@@ -139,6 +140,7 @@ pub fn element<T: DeserializeOwned + Validate>(value: &serde_json::value::RawVal
 }
 
 pub(super) fn describe_refusals(to: &mut Description<'_>) {
+    to.refusal(408, "The body did not arrive in time.");
     to.refusal(413, "The body is too large.");
     to.refusal(415, "The body is not JSON.");
 }
@@ -296,6 +298,28 @@ pub fn printable(text: &str) -> std::result::Result<(), validator::ValidationErr
         Ok(())
     } else {
         Err(validator::ValidationError::new("printable").with_message("The text is blank or has control characters.".into()))
+    }
+}
+
+/// For validator: a text that is kept for ever and read by many holds no NIK or KK number.
+pub fn unnumbered(text: &str) -> std::result::Result<(), validator::ValidationError> {
+    printable(text)?;
+    if holds_number(text) {
+        Err(validator::ValidationError::new("personal_number")
+            .with_message("No NIK or KK number may stand in this text: it is kept for ever.".into()))
+    } else {
+        Ok(())
+    }
+}
+
+/// For validator: a name or an address holds no NIK or KK number, which would stand there in clear.
+pub fn numberless(text: &str) -> std::result::Result<(), validator::ValidationError> {
+    printable(text)?;
+    if numbers_masked(text).is_some() {
+        let message = "No NIK or KK number may stand here: it has a field of its own, in which it is kept encrypted.";
+        Err(validator::ValidationError::new("personal_number").with_message(message.into()))
+    } else {
+        Ok(())
     }
 }
 

@@ -9,7 +9,8 @@ use zip::{ZipWriter, write::SimpleFileOptions};
 
 use crate::datasets::{List, dataset, fetch, number, send, stored};
 use crate::imports::{Serving, wait};
-use crate::support::{Place, World};
+use crate::support::{Call, Place, World};
+use crate::sweeps::{method_of, paired, policy_of, send as call_of};
 
 async fn deliver(world: &World, dataset: &str, texts: &[(&str, &str)], file: &[u8]) -> Value {
     let coordinator = world.role(Role::Coordinator);
@@ -347,4 +348,37 @@ async fn the_largest_files_are_read_in_bounded_memory() {
         assert!(peak < most, "{what}: {peak} MiB");
         serving.kill();
     }
+}
+
+/// What is no id at all and an id of nothing are one answer, so that clients handle one case and nobody learns which ids there are.
+#[actix_web::test]
+async fn a_malformed_id_and_an_unknown_one_are_the_same_nothing() {
+    let world = World::new().await;
+    let (mut tried, mut wrong) = (0, Vec::new());
+    for (operation, case) in paired() {
+        let row = policy_of(&operation).unwrap();
+        let client = world.role(*Role::ALL.iter().find(|role| row.allows(**role)).unwrap());
+        let call = (case.make)(&world, Place::Home).await;
+        let (path, query) =
+            call.path.split_once('?').map_or((call.path.as_str(), String::new()), |(path, query)| (path, format!("?{query}")));
+        let parts: Vec<&str> = path.split('/').collect();
+        for at in (0..parts.len()).filter(|at| uuid::Uuid::parse_str(parts[*at]).is_ok()) {
+            let mut answers = Vec::new();
+            for id in [uuid::Uuid::now_v7().to_string(), "not-an-id".into(), format!("{}0", parts[at]), "6202094107850001".into()] {
+                let mut parts = parts.clone();
+                parts[at] = &id;
+                let answer = call_of(&client, &method_of(&operation), &Call { path: parts.join("/") + &query, ..call.clone() }).await;
+                let mut body = answer.body.clone();
+                body.as_object_mut().map(|body| body.remove("request_id"));
+                answers.push((answer.status, body, answer.headers.get("content-type").cloned()));
+            }
+            tried += 1;
+            if answers[0].0 != 404 || answers.iter().any(|answer| *answer != answers[0]) {
+                wrong.push(format!("{operation:?}: {answers:?}"));
+            }
+        }
+    }
+    assert!(tried > 60, "{tried} ids are too few to be all");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    world.run_jobs().await;
 }

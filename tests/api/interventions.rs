@@ -118,6 +118,10 @@ async fn a_year_of_aid_from_the_draft_to_the_delivery() {
     let moved =
         neighbour.patch(&path, "\"1\"", json!({"quarter": "2026-Q1", "override_reason": "Panen gagal di desa ini"})).await.expect(200);
     assert_eq!(moved.body["warnings"], json!(["overlap"]));
+    // The reason is needed as long as the overlap is there.
+    neighbour.patch(&path, "\"2\"", json!({"override_reason": null})).await.refused(422, "invalid");
+    let again = json!({"override_reason": "Panen gagal di desa ini"});
+    assert_eq!(neighbour.patch(&path, "\"2\"", again).await.expect(200).etag(), "\"2\"");
     let back = neighbour.patch(&path, "\"2\"", json!({"quarter": "2026-Q3", "amount": null})).await.expect(200);
     assert_eq!((back.body["warnings"].clone(), back.body["amount"].clone()), (json!([]), Value::Null));
 

@@ -9,6 +9,8 @@ mod architecture;
 mod attachments;
 mod bad_input;
 mod beneficiaries;
+mod bodies;
+mod browsers;
 #[cfg(feature = "s3")]
 mod buckets;
 mod contract;
@@ -19,6 +21,7 @@ mod sessions;
 mod family_events;
 mod family_moves;
 mod family_reports;
+mod edits;
 mod faults;
 mod imports;
 mod interventions;

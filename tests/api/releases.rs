@@ -425,6 +425,9 @@ async fn a_withdrawn_release_ranks_nobody_any_more() {
     let when = withdrawn.body["updated_at"].as_str().unwrap().split('.').next().unwrap();
     let again = coordinator.post(&path, body.clone()).await.refused(409, "step_not_allowed");
     let unread = coordinator.get(&format!("/releases/{}/records", id(&second))).await.refused(409, "release_not_kept");
+    // Only who wants to use it is told to deliver it again.
+    let advice = "deliver its file again";
+    assert_eq!([&again, &unread].map(|refused| refused.text.contains(advice)), [false, true], "{} {}", again.text, unread.text);
     for refused in [again, unread] {
         assert!(refused.body["detail"].as_str().unwrap().contains(&format!("withdrawn at {when}Z")), "{}", refused.text);
     }

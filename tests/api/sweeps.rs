@@ -19,11 +19,11 @@ fn id_of(operation: &Operation) -> String {
     operation.document["operationId"].as_str().unwrap().to_owned()
 }
 
-fn policy_of(operation: &Operation) -> Option<&'static Row> {
+pub fn policy_of(operation: &Operation) -> Option<&'static Row> {
     operation.grant.map(|grant| POLICY.iter().find(|row| row.name == grant).unwrap())
 }
 
-async fn send(client: &Client, method: &Method, call: &Call) -> Answer {
+pub async fn send(client: &Client, method: &Method, call: &Call) -> Answer {
     let mut headers: Vec<(&str, &str)> = call.headers.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
     let body = match (&call.raw, &call.body) {
         (Some((kind, bytes)), _) => {
@@ -36,7 +36,7 @@ async fn send(client: &Client, method: &Method, call: &Call) -> Answer {
     client.send(method.clone(), &call.path, &headers, body).await
 }
 
-fn method_of(operation: &Operation) -> Method {
+pub fn method_of(operation: &Operation) -> Method {
     Method::from_bytes(operation.method.as_str().as_bytes()).unwrap()
 }
 
@@ -51,7 +51,7 @@ fn every_guarded_operation_has_a_case_and_every_case_an_operation() {
 }
 
 /// The case of every guarded operation.
-fn paired() -> Vec<(Operation, Case)> {
+pub fn paired() -> Vec<(Operation, Case)> {
     let mut cases: HashMap<&str, Case> = crate::cases().into_iter().map(|case| (case.operation, case)).collect();
     let guarded = operations().into_iter().filter(|operation| operation.grant.is_some());
     guarded.filter_map(|operation| cases.remove(id_of(&operation).as_str()).map(|case| (operation, case))).collect()

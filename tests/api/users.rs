@@ -353,3 +353,31 @@ async fn the_demo_has_every_role_twice_and_may_be_made_again() {
         assert!(next_door, "{} {} {}", role.name(), me, twin);
     }
 }
+
+#[actix_web::test]
+async fn no_number_of_anybody_stands_in_an_account_or_in_why_it_was_changed() {
+    let world = World::new().await;
+    let admin = world.role(Role::Administrator);
+    let number = "6202-0941-0785-0001";
+    let named = |key: &str| json!({key: fresh(), "display_name": format!("Siti {number}"), "region_code": world.home.regency});
+    let mut user = named("user_name");
+    user["password"] = json!(PASSWORD);
+    let mut calls = vec![("/users".to_owned(), user), ("/service-accounts".to_owned(), named("client_id"))];
+    for kind in ["users", "service-accounts"] {
+        let (path, etag) = account(&world, Place::Home, kind).await;
+        let patched = admin.patch(&path, &etag, json!({"display_name": number})).await.refused(422, "invalid");
+        assert_eq!(patched.body["errors"][0]["code"], "personal_number");
+        calls.extend(["disable", "enable"].map(|step| (format!("{path}/{step}"), json!({"reason": format!("NIK {number}")}))));
+    }
+    let before = world.changes().await;
+    for (path, body) in calls {
+        let refused = admin.post(&path, body).await.refused(422, "invalid");
+        assert_eq!(refused.body["errors"][0]["code"], "personal_number", "{}", refused.asked);
+        assert!(!refused.text.contains(number), "{}", refused.text);
+    }
+    assert_eq!(world.changes().await, before);
+    // What only looks like one does no harm.
+    let (path, etag) = account(&world, Place::Home, "users").await;
+    admin.patch(&path, &etag, json!({"display_name": "Siti (SK 440/123/2026, 0812-3456-7890)"})).await.expect(200);
+    admin.post(&format!("{path}/disable"), json!({"reason": "SK 440/123/2026 tanggal 12-08-2026"})).await.expect(200);
+}

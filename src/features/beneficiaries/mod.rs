@@ -28,7 +28,7 @@ mod store;
 mod vital;
 
 pub use disclose::{HeadNumbers, head_numbers};
-pub use http::{BeneficiaryCreate, MemberCreate, MemberOut, Whole, numberless, operations, unnumbered};
+pub use http::{BeneficiaryCreate, MemberCreate, MemberOut, Whole, operations};
 pub use merging::{Contradiction, FieldOf, Journal, Merge, Restored, Split, SplitMember, Structured, merge, preview, restore, split};
 pub use model::survivorship::Origin;
 pub use model::{

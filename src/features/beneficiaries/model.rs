@@ -7,7 +7,7 @@ use validator::Validate;
 
 use crate::platform::error::Code;
 use crate::platform::ids::RegionCode;
-use crate::platform::sensitive::{Nik, NikWarning, Sex, is_filler};
+use crate::platform::sensitive::{Nik, NikWarning, Sex};
 use crate::platform::valid::given;
 
 pub mod survivorship;
@@ -274,23 +274,6 @@ pub fn demand_one_head(members: impl IntoIterator<Item = (Relation, MemberStatus
     }
 }
 
-/// Whether a text holds sixteen digits in a row, however they are grouped: reasons and notes are kept for ever and go
-/// to partners, so no NIK or KK number may stand in them.
-pub fn holds_number(text: &str) -> bool {
-    let mut run = 0u32;
-    for c in text.chars() {
-        if c.is_numeric() {
-            run += 1;
-            if run >= 16 {
-                return true;
-            }
-        } else if !(is_filler(c) || matches!(c, '-' | '/')) {
-            run = 0;
-        }
-    }
-    false
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -405,17 +388,6 @@ mod tests {
         use FamilyStatus::*;
         assert!(may_become(Active, Inactive) && may_become(Inactive, Active));
         assert!(!may_become(Active, Active) && !may_become(Inactive, Inactive));
-    }
-
-    #[test]
-    fn numbers_in_texts_are_found_however_they_are_written() {
-        let apostrophes = "6202\u{2019}0941\u{2019}0785\u{2019}0001";
-        for text in ["6202094107850001", "NIK 6202 0941 0785 0001 hilang", "6202.0941.0785-0001", apostrophes, "62020941\u{200b}07850001"] {
-            assert!(holds_number(text), "{text}");
-        }
-        for text in ["", "SK 62/2026 tanggal 1 Juli 2026", "Rp 1.000.000.000", "620209410785000"] {
-            assert!(!holds_number(text), "{text}");
-        }
     }
 
     fn household() -> impl Strategy<Value = Vec<(Relation, MemberStatus)>> {

@@ -297,13 +297,10 @@ fn patch_names(address: bool, kk_number: bool, attributes: Option<&AttributesUpd
     names
 }
 
-/// Edits a family, as that source states it.
+/// Edits a family, as that source states it. What comes out as it stood changes nothing, whatever was stated (RFC 7396).
 pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patch: FamilyPatch, by: &Origin) -> Result<Edited> {
     let (old, people) = store::find_to_change(tx, id).await?;
     expected.demand(old.version)?;
-    if patch == FamilyPatch::default() {
-        return Ok(Edited::default());
-    }
     let FamilyPatch { region, address, kk_number, attributes } = patch;
     let mut draft = old.clone();
     let mut stated = patch_names(address.is_some(), kk_number.is_some(), attributes.as_ref());
@@ -316,20 +313,23 @@ pub async fn edit(tx: &mut Tx, keys: &KeyRing, id: Uuid, expected: IfGiven, patc
         (draft.attributes, left) = standing::attributes(patched, &old.attributes, &standing);
     }
     let stays = standing.iter().any(|field| field == "kk_number");
-    if stays && kk_of(keys, &old)?.as_ref().map(KkNumber::expose) != kk_number.iter().flatten().next().map(KkNumber::expose) {
+    // Only another number is one: sealed anew, the same would look like another.
+    let card = kk_number.map(|kk| Ok::<_, Error>((kk != kk_of(keys, &old)?).then_some(kk))).transpose()?.flatten();
+    if stays && card.is_some() {
         left.push("kk_number".into());
     }
-    if stated.is_empty() && !standing.is_empty() {
-        return Ok(Edited { changes: Vec::new(), left });
-    }
     let mut changes = Vec::new();
-    if let Some(kk) = kk_number.filter(|_| !stays) {
+    if let Some(kk) = card.filter(|_| !stays) {
         if let Some(kk) = &kk {
             changes.extend(pass_on_card(tx, keys, id, kk).await?);
         }
         set_family_card(tx, keys, &mut draft, kk.as_ref()).await?;
     }
     draft.provenance = provenance::after_edit_of_family(&old, &draft, (by, &stated));
+    let region = region.filter(|region| *region != old.region());
+    if draft == old && region.is_none() {
+        return Ok(Edited { changes: Vec::new(), left });
+    }
     changes.splice(0..0, moving::settle(tx, keys, (&old, &people), draft, region, "edited").await?);
     Ok(Edited { changes, left })
 }
@@ -375,7 +375,7 @@ pub async fn add_member(tx: &mut Tx, keys: &KeyRing, family: Uuid, new: NewMembe
     Ok(changes)
 }
 
-/// Edits a member as that source states them, or records that they died or left.
+/// Edits a member as that source states them, or records that they died or left. What comes out as it stood changes nothing.
 pub async fn edit_member(
     tx: &mut Tx,
     keys: &KeyRing,
@@ -390,10 +390,7 @@ pub async fn edit_member(
         return Err(Code::RecordMerged.into());
     }
     expected.demand(old.version)?;
-    if patch == MemberPatch::default() {
-        return Ok(Edited::default());
-    }
-    let mut new = touched(old.clone());
+    let mut new = old.clone();
     let (patch, stated, left) = standing::member(keys, old, patch, by)?;
     if stated.is_empty() && by.is_verified() {
         return Ok(Edited { changes: Vec::new(), left });
@@ -410,17 +407,22 @@ pub async fn edit_member(
     new.status = status.map_or(new.status, |word| word.name().into());
     let mut entries = HashMap::new();
     if nik.is_some() || new.status != old.status {
+        let known = nik_of(keys, old)?;
         // Whoever shared the old number may share it no longer, and whoever has the new one now shares it.
-        for number in nik_of(keys, old)?.iter().chain(nik.iter().flatten()) {
+        for number in known.iter().chain(nik.iter().flatten()) {
             entries.extend(entries_of(keys, number)?);
         }
+        if let Some(nik) = nik.filter(|nik| *nik != known) {
+            (new.nik_sealed, new.nik_index, new.nik_mask) = rest_nik(keys, id, nik.as_ref())?;
+        }
     }
-    if let Some(nik) = nik {
-        (new.nik_sealed, new.nik_index, new.nik_mask) = rest_nik(keys, id, nik.as_ref())?;
-    }
-    new.warnings = reviewed(keys, &new, &old_family.region())?;
     new.provenance = provenance::after_edit_of_member(old, &new, (by, &stated));
     let successor = succession(&old_people, old, &new, new_head)?;
+    if new == *old {
+        return Ok(Edited { changes: Vec::new(), left });
+    }
+    new = touched(new);
+    new.warnings = reviewed(keys, &new, &old_family.region())?;
     let mut people = old_people.clone();
     for member in &mut people {
         if member.id == id {

@@ -139,7 +139,11 @@ impl Release {
             return Ok(());
         }
         let at = self.updated_at.to_rfc3339_opts(SecondsFormat::Secs, true);
-        Err(Error::RefusedBecause(code, format!("The release was withdrawn at {at}: to use what it states, deliver its file again.")))
+        let advice = match code {
+            Code::StepNotAllowed => "nothing is left to do",
+            _ => "to use what it states, deliver its file again",
+        };
+        Err(Error::RefusedBecause(code, format!("The release was withdrawn at {at}: {advice}.")))
     }
 }
 

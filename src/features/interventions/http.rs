@@ -9,7 +9,6 @@ use validator::Validate;
 use super::model::{InterventionStatus, InterventionWarning, Step, Verdict, can_be_delivered_on, lies_in, warnings, weigh};
 use super::store::{self, Family, Intervention, RESOURCE, Shown, Wanted};
 use crate::features::action_plans::{Activity, MOST, find_own_activity};
-use crate::features::beneficiaries::{numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -21,7 +20,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{Quarter, RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{Grant, InterventionsRead, InterventionsWrite};
-use crate::platform::valid::{Valid, given, printable};
+use crate::platform::valid::{Valid, given, numberless, printable, unnumbered};
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
@@ -193,11 +192,12 @@ pub struct InterventionUpdate {
     #[validate(range(min = 0, max = MOST))]
     #[schema(minimum = 0, maximum = 9_000_000_000_000_000_i64)]
     amount: Option<Option<i64>>,
-    /// Why it is right beside another one, when the new quarter has one. Write no names here.
+    /// Why it is right beside another one, when the new quarter has one. Write no names here. One that is needed is replaced and not
+    /// cleared.
     #[serde(default, deserialize_with = "given")]
     #[validate(length(min = 10, max = 300), custom(function = unnumbered))]
-    #[schema(min_length = 10, max_length = 300, nullable = false)]
-    override_reason: Option<String>,
+    #[schema(min_length = 10, max_length = 300)]
+    override_reason: Option<Option<String>>,
 }
 
 /// That the family received it.
@@ -394,7 +394,7 @@ async fn edit(access: Access<InterventionsWrite>, Path(id): Path<Uuid>, edit: Ed
     new.unit = unit.unwrap_or(new.unit);
     new.amount = amount.unwrap_or(new.amount);
     let moved = quarter.filter(|quarter| quarter.to_string() != old.quarter);
-    let reason = override_reason.clone();
+    let reason = override_reason.clone().flatten();
     if let Some(quarter) = moved {
         let (activity, plan) = find_own_activity(&tx, old.activity_id).await?;
         if !lies_in(quarter, plan.year) {
@@ -402,10 +402,12 @@ async fn edit(access: Access<InterventionsWrite>, Path(id): Path<Uuid>, edit: Ed
         }
         new.quarter = quarter.to_string();
         // The old reason was given for the old quarter.
-        new.override_reason = override_reason;
+        new.override_reason = reason.clone();
         weigh_in(&tx, &mut new, &activity, &family).await?;
-    } else if old.override_reason.is_some() {
-        new.override_reason = override_reason.or(new.override_reason);
+    } else if let (Some(stated), true) = (override_reason, old.override_reason.is_some()) {
+        let kept =
+            stated.ok_or_else(|| Error::field("override_reason", "required", "The other one stands still: say why, or leave it out."));
+        new.override_reason = Some(kept?);
     }
     if new == old {
         return Ok(Found(shown(&access, "edited", store::find(&tx, id).await?)?));

@@ -10,7 +10,7 @@ use uuid::Uuid;
 use validator::Validate;
 
 use super::store::{self, Aid, Hit};
-use crate::features::beneficiaries::{FamilyStatus, KK_KIND, MemberStatus, NIK_KIND, unnumbered};
+use crate::features::beneficiaries::{FamilyStatus, KK_KIND, MemberStatus, NIK_KIND};
 use crate::features::interventions::InterventionStatus;
 use crate::mount;
 use crate::platform::access::Access;
@@ -21,7 +21,7 @@ use crate::platform::error::{Error, FieldError, Result};
 use crate::platform::ids::{Quarter, RegionCode, new_id};
 use crate::platform::policy::{BeneficiariesDisclose, InterventionsRead};
 use crate::platform::sensitive::{KkNumber, Nik};
-use crate::platform::valid::{Valid, printable};
+use crate::platform::valid::{Valid, printable, unnumbered};
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {

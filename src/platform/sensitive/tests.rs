@@ -136,6 +136,17 @@ proptest! {
 }
 
 #[test]
+fn numbers_in_texts_are_found_however_they_are_written() {
+    let apostrophes = "6202\u{2019}0941\u{2019}0785\u{2019}0001";
+    for text in ["6202094107850001", "NIK 6202 0941 0785 0001 hilang", "6202.0941.0785-0001", apostrophes, "62020941\u{200b}07850001"] {
+        assert!(holds_number(text), "{text}");
+    }
+    for text in ["", "SK 62/2026 tanggal 1 Juli 2026", "Rp 1.000.000.000", "620209410785000"] {
+        assert!(!holds_number(text), "{text}");
+    }
+}
+
+#[test]
 fn numbers_in_texts_are_masked_however_they_are_grouped() {
     for (text, shown) in [
         ("6202094107850001", "6202********0001"),
@@ -145,6 +156,12 @@ fn numbers_in_texts_are_masked_however_they_are_grouped() {
         ("6202'0941'0785'0001/6202\u{2019}0901\u{2019}1215\u{2019}0003", "6202********0001/6202********0003"),
         ("6202\u{a0}0941\u{a0}0785 0001", "6202********0001"),
         ("3 6202094107850001 6202090112150003", "3 6202********0001 6202********0003"),
+        ("KK 6202-0112-0590-0001, RT 3", "KK 6202********0001, RT 3"),
+        ("6202/011205/900001", "6202********0001"),
+        ("RT 12/6202-0941-0785-0001/RW 2", "RT 12/6202********0001/RW 2"),
+        ("62-02-09-41-07-85-0001-2", "6202********0001-2"),
+        ("620209 - 410785 \u{2013} 0001", "6202********0001"),
+        ("12-6202094107850001", "12-6202********0001"),
     ] {
         assert_eq!(numbers_masked(text).as_deref(), Some(shown), "{text}");
         assert_eq!(numbers_masked(shown), None, "{shown}");
@@ -158,6 +175,22 @@ fn numbers_in_texts_are_masked_however_they_are_grouped() {
         "9902994113850001",
         "9902991113850001",
         "titik -2.534560 112.950123",
+        // As hyphens and slashes join: dates, telephones, coordinates, decisions, codes of accounts and budgets, ids.
+        "dirawat 12-08-2024/05-09-2025",
+        "dari 12/08/2024 - 05/09/2025",
+        "11-07-2001/02-12-2003 di RS",
+        "1985-07-01/2024-08-12",
+        "0812-3456-7890/0531-21234",
+        "+62-812-3456-7890/112",
+        "62-8123-4107-8500-01",
+        "titik -6.123456/106.812345",
+        "titik 106.812345/-6.123456",
+        "SK 440/123/2026 dan 440/124/2026",
+        "188.45/440/123/2026",
+        "rekening 0012-01-012345-53-1",
+        "5.1.02.01.01.0024/1.06.05.2.02.0001",
+        "Ibu 01a20578-1110-7717-8171-512207481212",
+        "62020941-0785-4001-8171-512207481212",
     ] {
         assert_eq!(numbers_masked(text), None, "{text}");
     }
@@ -165,7 +198,7 @@ fn numbers_in_texts_are_masked_however_they_are_grouped() {
 
 proptest! {
     #[test]
-    fn no_number_is_left_in_a_masked_text(before in "\\PC{0,12}[^0-9]?", gap in "[ .']{0,3}", after in "([^0-9]\\PC{0,12})?", nik in 0u32..10_000) {
+    fn no_number_is_left_in_a_masked_text(before in "\\PC{0,12}[^0-9]?", gap in "[ .'/-]{0,3}", after in "([^0-9]\\PC{0,12})?", nik in 0u32..10_000) {
         let number = format!("620209{gap}0107{gap}85{gap}{:04}", nik % 9_999 + 1);
         let text = format!("{before}{number}{after}");
         let shown = numbers_masked(&text);

@@ -259,8 +259,14 @@ impl World {
 
     /// A second replica on the same database and keys.
     pub async fn replica(&self, client: &Client) -> Client {
+        self.replica_set(client, |_| {}).await
+    }
+
+    /// One with other settings.
+    pub async fn replica_set(&self, client: &Client, set: impl FnOnce(&mut Config)) -> Client {
         let mut config = config(&self.db.url);
         config.public_url = self.services.config.public_url.clone();
+        set(&mut config);
         let services = Services::new(config, self.services.keys.clone()).unwrap();
         let (address, _server) = serve(services);
         Client { base: format!("http://{address}"), ..client.clone() }

@@ -9,7 +9,6 @@ use validator::Validate;
 use super::super::model::{PlanState, Step};
 use super::super::store::{ActionPlan, Totals, activity, plan};
 use crate::features::agencies;
-use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -21,7 +20,7 @@ use crate::platform::error::{Code, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{ActionPlansApprove, ActionPlansLock, ActionPlansRead, ActionPlansSubmit, ActionPlansWrite};
-use crate::platform::valid::{Valid, given, printable};
+use crate::platform::valid::{Valid, given, printable, unnumbered};
 
 /// Mounts the plans.
 pub fn operations(api: &mut Api) {

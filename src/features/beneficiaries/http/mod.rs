@@ -26,7 +26,7 @@ mod origins;
 mod shown;
 mod wire;
 
-pub use wire::{BeneficiaryCreate, MemberCreate, Whole, numberless, unnumbered};
+pub use wire::{BeneficiaryCreate, MemberCreate, Whole};
 
 pub use shown::MemberOut;
 use shown::{BeneficiaryOut, DisclosureOut, SearchHit};

@@ -9,13 +9,12 @@ use validator::{Validate, ValidationError};
 
 use super::super::model::{
     Attributes, AttributesUpdate, Education, FamilyStatus, InactiveReason, MaritalStatus, MemberStatus, Need, Occupation, Relation,
-    holds_number,
 };
 use super::super::service::{FamilyPatch, MemberPatch, NewFamily, NewMember};
 use crate::platform::error::Error;
 use crate::platform::ids::{RegionCode, new_id};
-use crate::platform::sensitive::{KkNumber, Nik, Sex, numbers_masked};
-use crate::platform::valid::{given, printable};
+use crate::platform::sensitive::{KkNumber, Nik, Sex};
+use crate::platform::valid::{given, numberless, printable, unnumbered};
 
 /// For validator: a day on which somebody alive today may have been born.
 fn born(date: &NaiveDate) -> Result<(), ValidationError> {
@@ -24,27 +23,6 @@ fn born(date: &NaiveDate) -> Result<(), ValidationError> {
         Ok(())
     } else {
         Err(ValidationError::new("range").with_message("A birth date lies between 1900-01-01 and today.".into()))
-    }
-}
-
-/// For validator: a text that is kept for ever and read by many holds no NIK or KK number.
-pub fn unnumbered(text: &str) -> Result<(), ValidationError> {
-    printable(text)?;
-    if holds_number(text) {
-        Err(ValidationError::new("personal_number").with_message("No NIK or KK number may stand in this text: it is kept for ever.".into()))
-    } else {
-        Ok(())
-    }
-}
-
-/// For validator: a name or an address holds no NIK or KK number, which would stand there in clear.
-pub fn numberless(text: &str) -> Result<(), ValidationError> {
-    printable(text)?;
-    if numbers_masked(text).is_some() {
-        let message = "No NIK or KK number may stand here: it has a field of its own, in which it is kept encrypted.";
-        Err(ValidationError::new("personal_number").with_message(message.into()))
-    } else {
-        Ok(())
     }
 }
 

@@ -26,7 +26,7 @@ diesel::allow_tables_to_appear_in_same_query!(family_ranks, members);
 diesel::allow_tables_to_appear_in_same_query!(family_ranks, regions);
 
 /// A family's row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
 #[diesel(table_name = beneficiaries, check_for_backend(Pg), treat_none_as_null = true)]
 pub struct Family {
     /// Record id.
@@ -81,7 +81,7 @@ impl Tracked for Family {
 }
 
 /// A member's row.
-#[derive(Debug, Clone, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Queryable, Selectable, Insertable, AsChangeset, Serialize, Deserialize)]
 #[diesel(table_name = members, check_for_backend(Pg), treat_none_as_null = true)]
 pub struct Member {
     /// Record id.

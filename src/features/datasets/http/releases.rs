@@ -6,7 +6,6 @@ use utoipa::{IntoParams, ToSchema};
 use uuid::Uuid;
 use validator::{Validate, ValidationError};
 
-use crate::features::beneficiaries::unnumbered;
 use crate::features::datasets::corrections;
 use crate::features::datasets::model::{Rejects, ReleaseMode, ReleaseState, Severity, spreadsheet_safe};
 use crate::features::datasets::profile::shipped;
@@ -23,7 +22,7 @@ use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{DatasetsRead, DatasetsWrite, ReleasesDisclose};
 use crate::platform::upload::Upload;
-use crate::platform::valid::{Valid, printable};
+use crate::platform::valid::{Valid, printable, unnumbered};
 
 pub(super) fn operations(api: &mut Api) {
     api.feature("releases", "Releases: delivered files of a dataset, and what became of their rows");

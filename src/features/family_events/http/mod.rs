@@ -10,7 +10,7 @@ use validator::Validate;
 use super::model::{FamilyEventKind, FamilyEventState};
 use super::service::{self, Decided, Told};
 use super::store::{self, Event, RESOURCE, Wanted};
-use crate::features::beneficiaries::{self, Contradiction, FieldOf, Merge, Relation, Split, SplitMember, numberless, unnumbered};
+use crate::features::beneficiaries::{self, Contradiction, FieldOf, Merge, Relation, Split, SplitMember};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Item, Page, Resource};
@@ -22,7 +22,7 @@ use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesRead, BeneficiariesWrite, FamilyEventsReport};
 use crate::platform::sensitive::KkNumber;
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, numberless, unnumbered};
 
 mod moves;
 mod reports;

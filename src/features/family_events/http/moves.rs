@@ -10,7 +10,7 @@ use super::super::model::{MoveDirection, MoveState};
 use super::super::moves::{self, Answer, Offer};
 use super::super::store::moves::{self as store, Move, RESOURCE, Side, Wanted};
 use super::reports::happened;
-use crate::features::beneficiaries::{self, Introduced, numberless, unnumbered};
+use crate::features::beneficiaries::{self, Introduced};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -22,7 +22,7 @@ use crate::platform::error::Result;
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesRead, MovesDecide, MovesOffer};
-use crate::platform::valid::{Optional, Valid};
+use crate::platform::valid::{Optional, Valid, numberless, unnumbered};
 
 /// Mounts the moves.
 pub fn operations(api: &mut Api) {

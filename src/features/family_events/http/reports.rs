@@ -8,14 +8,14 @@ use validator::{Validate, ValidationError};
 
 use super::super::service::{self, Decided};
 use super::FamilyEventOut;
-use crate::features::beneficiaries::{MemberCreate, NewMember, Relation, unnumbered};
+use crate::features::beneficiaries::{MemberCreate, NewMember, Relation};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::Created;
 use crate::platform::api::Api;
 use crate::platform::error::Result;
 use crate::platform::policy::FamilyEventsReport;
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, unnumbered};
 
 /// Mounts what is reported.
 pub fn operations(api: &mut Api) {

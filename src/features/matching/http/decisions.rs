@@ -8,7 +8,6 @@ use validator::Validate;
 
 use super::super::model::{DecisionState, Outcome, Step};
 use super::super::store::{self, DECISIONS, Decision};
-use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -19,7 +18,7 @@ use crate::platform::error::{Code, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{MatchesDecide, MatchingRead};
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, unnumbered};
 
 /// Mounts this part.
 pub fn operations(api: &mut Api) {

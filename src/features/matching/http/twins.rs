@@ -10,7 +10,6 @@ use super::super::model::{TwinState, Zone};
 use super::super::people::{self, Side};
 use super::super::store::{self, TWINS, Twins, WantedTwins};
 use super::pairs::{MatchPersonOut, MatchTermOut, in_words};
-use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Found, Item, Page, Resource};
@@ -21,7 +20,7 @@ use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{MatchesDecide, MatchingRead};
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, unnumbered};
 
 /// Mounts this part.
 pub fn operations(api: &mut Api) {

@@ -9,7 +9,6 @@ use validator::Validate;
 use super::super::model::MatchStatus;
 use super::super::store::{self, Run, WantedResults};
 use super::super::worklist::{self, MOST, WorkList};
-use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::{Access, Scope};
 use crate::platform::answers::{CsvFile, Workbook};
@@ -19,7 +18,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::RegionCode;
 use crate::platform::list::Path;
 use crate::platform::policy::{BeneficiariesDisclose, WorkListsTake};
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, unnumbered};
 
 /// Mounts this part.
 pub fn operations(api: &mut Api) {

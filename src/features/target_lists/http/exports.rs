@@ -8,7 +8,6 @@ use validator::Validate;
 
 use super::super::annex::{self, MOST, Sight};
 use super::super::store::{self, TargetList};
-use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::{Access, Scope};
 use crate::platform::answers::{CsvFile, Table, Workbook};
@@ -17,7 +16,7 @@ use crate::platform::changes::{Change, Tracked};
 use crate::platform::error::{Code, Error, Result};
 use crate::platform::list::Path;
 use crate::platform::policy::{BeneficiariesDisclose, TargetListsExport, WelfareRead};
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, unnumbered};
 use crate::platform::wire::words;
 
 /// Mounts this part.

@@ -12,7 +12,6 @@ use super::super::jobs::{KIND, UNIT};
 use super::super::model::{ListState, Step, TargetListRules};
 use super::super::store::{self, TargetList, Wanted};
 use crate::features::attachments;
-use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Accepted, Found, Page, Resource};
@@ -25,7 +24,7 @@ use crate::platform::ids::{Level, RegionCode, new_id};
 use crate::platform::jobs;
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{TargetListsDecree, TargetListsRead, TargetListsWrite};
-use crate::platform::valid::{Optional, Valid, printable};
+use crate::platform::valid::{Optional, Valid, printable, unnumbered};
 
 /// Mounts the lists.
 pub fn operations(api: &mut Api) {

@@ -23,7 +23,7 @@ use crate::platform::ids::RegionCode;
 use crate::platform::list::List;
 use crate::platform::policy::{Role, UsersRead, UsersWrite};
 use crate::platform::session;
-use crate::platform::valid::printable;
+use crate::platform::valid::unnumbered;
 
 /// Mounts the feature.
 pub fn operations(api: &mut Api) {
@@ -40,7 +40,7 @@ pub fn operations(api: &mut Api) {
 #[serde(deny_unknown_fields)]
 pub struct Reason {
     /// Kept in the history.
-    #[validate(length(min = 1, max = 500), custom(function = printable))]
+    #[validate(length(min = 1, max = 500), custom(function = unnumbered))]
     #[schema(min_length = 1, max_length = 500)]
     reason: Option<String>,
 }

@@ -19,7 +19,7 @@ use crate::platform::error::Result;
 use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{UsersRead, UsersWrite};
-use crate::platform::valid::{Optional, Valid, given, printable};
+use crate::platform::valid::{Optional, Valid, given, numberless};
 
 pub(super) fn operations(api: &mut Api) {
     mount!(api, list, create, fetch, edit, disable, enable, unlock, history);
@@ -92,7 +92,7 @@ pub struct UserCreate {
     #[schema(min_length = 3, max_length = 60, pattern = "^[a-z0-9._-]{3,60}$", example = "siti.aminah")]
     user_name: String,
     /// What people read.
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200)]
     display_name: String,
     /// The home region, in your regions.
@@ -107,7 +107,7 @@ pub struct UserCreate {
 pub struct UserUpdate {
     /// What people read.
     #[serde(default, deserialize_with = "given")]
-    #[validate(length(min = 1, max = 200), custom(function = printable))]
+    #[validate(length(min = 1, max = 200), custom(function = numberless))]
     #[schema(min_length = 1, max_length = 200, nullable = false)]
     display_name: Option<String>,
     /// Whether the person may sign in.

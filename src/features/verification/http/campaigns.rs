@@ -296,8 +296,10 @@ async fn edit(access: Access<CampaignsWrite>, Path(id): Path<Uuid>, edit: Edit<C
         if gone && !state.is_draft() {
             return Err(Code::CampaignNotDraft.into());
         }
-        campaigns::set_days(&mut tx, id, &days).await?;
-        told_days = Some(json!({"from": before, "to": days}));
+        if days != before {
+            campaigns::set_days(&mut tx, id, &days).await?;
+            told_days = Some(json!({"from": before, "to": days}));
+        }
     }
     if new == old && told_days.is_none() {
         return Ok(Found(told(&tx, old).await?));

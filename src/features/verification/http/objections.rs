@@ -11,7 +11,6 @@ use super::super::objector::{self, Objector};
 use super::super::store::objections::{self, Objection};
 use super::super::store::results;
 use crate::features::attachments;
-use crate::features::beneficiaries::{numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Created, Found, Page, Resource};
@@ -22,7 +21,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{ObjectionsDecide, ObjectionsFile, ObjectionsWithdraw, VerificationRead};
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, numberless, unnumbered};
 
 /// Mounts the objections.
 pub fn operations(api: &mut Api) {

@@ -15,7 +15,7 @@ use super::super::sent::{self, PROPOSAL};
 use super::super::store::proposals::{self as stored, Proposal};
 use super::super::store::results;
 use crate::features::attachments;
-use crate::features::beneficiaries::{BeneficiaryCreate, unnumbered};
+use crate::features::beneficiaries::BeneficiaryCreate;
 use crate::features::matching::{self, MatchTermOut};
 use crate::mount;
 use crate::platform::access::{Access, Scope};
@@ -27,7 +27,7 @@ use crate::platform::error::{Code, Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{BeneficiariesRead, Grant, ProposalsReview, ProposalsWrite, VerificationRead};
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, unnumbered};
 
 /// Mounts the proposals.
 pub fn operations(api: &mut Api) {

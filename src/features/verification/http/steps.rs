@@ -13,7 +13,6 @@ use super::super::store::objections;
 use super::super::store::results::{self, VillageResult};
 use super::results::{VillageResultOut, shown};
 use crate::features::attachments;
-use crate::features::beneficiaries::{numberless, unnumbered};
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::Found;
@@ -24,7 +23,7 @@ use crate::platform::edit::IfGiven;
 use crate::platform::error::{Code, Error, Result};
 use crate::platform::list::Path;
 use crate::platform::policy::{Grant, ResultsAccept, ResultsFinalise, ResultsForward};
-use crate::platform::valid::{Optional, Valid, printable};
+use crate::platform::valid::{Optional, Valid, numberless, printable, unnumbered};
 
 /// Mounts the steps.
 pub fn operations(api: &mut Api) {

@@ -12,7 +12,6 @@ use validator::Validate;
 use super::super::model::{Eligibility, Presence, ProposalState};
 use super::super::store::results::{self, VillageResult};
 use super::super::store::verdicts::{self, Judged, Verdict};
-use crate::features::beneficiaries::unnumbered;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Item, Page};
@@ -22,7 +21,7 @@ use crate::platform::edit::IfGiven;
 use crate::platform::error::{Error, FieldError, Result};
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{MeetingsRecord, VerificationRead};
-use crate::platform::valid::Valid;
+use crate::platform::valid::{Valid, unnumbered};
 
 /// Mounts the verdicts.
 pub fn operations(api: &mut Api) {

@@ -15,7 +15,7 @@ use super::super::model::{Eligibility, Presence, VisitState};
 use super::super::observations::{CorrectionOut, Difference};
 use super::super::store::visits::{self, Visit, Wanted};
 use super::super::visits::{Placed, Sent, Stated, content_of, contradictions, settle as settled, take};
-use crate::features::beneficiaries::{Attributes, numberless, unnumbered};
+use crate::features::beneficiaries::Attributes;
 use crate::mount;
 use crate::platform::access::Access;
 use crate::platform::answers::{Found, Item, Page, Resource};
@@ -27,7 +27,7 @@ use crate::platform::ids::RegionCode;
 use crate::platform::list::{List, Path};
 use crate::platform::policy::{VerificationRead, VisitsSettle, VisitsWrite};
 use crate::platform::sensitive::{KkNumber, Nik};
-use crate::platform::valid::{Large, Valid, element};
+use crate::platform::valid::{Large, Valid, element, numberless, unnumbered};
 
 const RESOURCE: &str = Visit::RESOURCE;
 /// Visits of one batch; an operator makes some forty a day.
