@@ -163,7 +163,7 @@ pub async fn comparable(db: &impl Scoped, release: Uuid, against: Uuid) -> Resul
     if !same_keys || !whole(&one) || !whole(&other) {
         return Err(Code::ReleasesNotComparable.into());
     }
-    if kept.iter().any(|one| kept.iter().any(|other| one.key != other.key)) {
+    if kept.iter().any(|one| kept.iter().any(|other| one.key != other.key)) || store::in_clear_and_blind(db, &[release, against]).await? {
         return Err(Code::KeysRotating.into());
     }
     Ok((pair, [one.dataset_id, other.dataset_id]))

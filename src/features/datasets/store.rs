@@ -27,7 +27,7 @@ mod statements;
 
 pub use compare::{Compared, Pair, by_village as diff_by_village, families as diff_families, kept, totals as diff_totals};
 pub use import::{Known, Ranked, Sources, insert_ranks, keep_sources, known, unrank};
-pub use names::{between_keys, other_names};
+pub use names::{between_keys, in_clear_and_blind, other_names};
 pub use rehome::{lock_sources, move_ranks};
 pub use statements::{
     Rekeyed, insert_rejected_rows, insert_statements, keyed, older_statements, rejected_rows, rekeyed, renew_source_keys, renew_statements,

@@ -1,10 +1,11 @@
 //! What people of a release are called under other keys than those that their statements rest under.
 
 use diesel::prelude::*;
+use diesel::sql_types::Bool;
 use diesel_async::RunQueryDsl;
 use uuid::Uuid;
 
-use crate::features::datasets::statement;
+use crate::features::datasets::{keys::holds_number, statement};
 use crate::platform::db::Scoped;
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
@@ -46,6 +47,23 @@ pub async fn between_keys(db: &impl Scoped, list: &[Uuid]) -> Result<bool> {
     }
     keys.dedup();
     Ok(keys.len() > 1)
+}
+
+/// Whether families of these releases go by keys that hold numbers, some in clear, as they were stored until November 2026, and some not:
+/// the same family may be called differently in each.
+pub async fn in_clear_and_blind(db: &impl Scoped, list: &[Uuid]) -> Result<bool> {
+    let of_these = || {
+        let kept = statements::table.filter(db.scope().within(statements::region_code)).filter(statements::release_id.eq_any(list));
+        kept.select(statements::source_id)
+    };
+    let blind = of_these().filter(statements::source_id.like("n-%")).limit(1);
+    if blind.first::<String>(&mut db.on()).await.optional()?.is_none() {
+        return Ok(false);
+    }
+    // Keys of so many digits are few, or one of the first says what all are.
+    let digits = diesel::dsl::sql::<Bool>("length(regexp_replace(source_id, '[^0-9]', '', 'g')) >= 16 AND source_id !~ '^(n|p|kk)-'");
+    let long: Vec<String> = of_these().filter(digits).limit(PAGE).load(&mut db.on()).await?;
+    Ok(long.iter().any(|key| holds_number(key)))
 }
 
 /// Hands over by which other names the key file's keys know the people of a release, each with the name in their statement.

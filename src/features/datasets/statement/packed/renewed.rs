@@ -20,20 +20,23 @@ pub struct Renewed {
     pub people: Vec<(String, String)>,
 }
 
-/// Brings a statement under the current keys; none where it rests under them already.
+/// Brings a statement under the current keys; none where it rests under them already. Each is opened, for only so is it known whether
+/// a key of a person was stored in clear that no longer may be.
 pub fn renewed(keys: &KeyRing, packer: &mut Renewer, row: Sealed) -> Result<Option<Renewed>> {
-    if keys.is_current(&row.sealed) && keys.index_is_current(&row.digest) {
+    let mut content = content(keys, row.id, &row.sealed)?;
+    let before = row.source_id.clone();
+    let mut in_clear = numbered(content.key == KeyKind::Stated, &before, &mut content.numbered);
+    for told in &mut content.people {
+        in_clear |= numbered(!told.made, &told.source_id, &mut told.numbered);
+    }
+    if !in_clear && keys.is_current(&row.sealed) && keys.index_is_current(&row.digest) {
         return Ok(None);
     }
-    let mut content = content(keys, row.id, &row.sealed)?;
     let digest = content.digest(keys, row.decile.is_some())?;
-    let before = row.source_id.clone();
-    numbered(content.key == KeyKind::Stated, &before, &mut content.numbered);
     let families = content.family_keys(keys, &before, &row.region_code)?;
     let after = families.first().unwrap_or(&before).clone();
     let mut people = Vec::new();
     for told in &mut content.people {
-        numbered(!told.made, &told.source_id, &mut told.numbered);
         // As long as the family's key stays, so does what was made under it, however it was.
         if told.made && after == before {
             continue;
@@ -72,11 +75,13 @@ impl Renewer {
     }
 }
 
-/// What was stored in clear until November 2026 and holds a number is no longer.
-fn numbered(own: bool, key: &str, numbered: &mut Option<Cow<'_, str>>) {
-    if own && numbered.is_none() && keys::holds_number(key) {
+/// What was stored in clear until November 2026 and holds a number is no longer; says whether it was.
+fn numbered(own: bool, key: &str, numbered: &mut Option<Cow<'_, str>>) -> bool {
+    let in_clear = own && numbered.as_deref().is_none_or(|stated| stated == key) && keys::holds_number(key);
+    if in_clear {
         *numbered = Some(Cow::Owned(key.to_owned()));
     }
+    in_clear
 }
 
 impl Content<'_> {
@@ -149,6 +154,11 @@ mod tests {
             assert_eq!(statement.people[0].source_id, now(&stated_own));
             assert_eq!(renewed.people.len(), usize::from(stated_own == NIK));
         }
+        // Without any new key, too.
+        let row = prepare(&old, &[of(family(vec![person("SITI", 5)]), clear("F1"), Some(clear(NIK)))]).unwrap().remove(0);
+        let once = renewed(&old, &mut Renewer::new(), row).unwrap().unwrap();
+        assert_eq!(once.people, [(NIK.to_owned(), blind(NIK).id)]);
+        assert!(renewed(&old, &mut Renewer::new(), once.row).unwrap().is_none());
         // Made under a key that holds a number.
         let row = prepare(&old, &[of(family(vec![person("SITI", 5)]), blind(CARD), None)]).unwrap().remove(0);
         let before = row.source_id.clone();
