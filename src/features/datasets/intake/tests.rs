@@ -215,7 +215,7 @@ fn people_alone_make_families_and_families_alone_have_their_heads() {
     let families = [headers(Unit::Family), strings(&FAMILY)];
     let heard = hear(file(&text(b';', &families)).path(), &standard(), 0, 10);
     let [(family, people)] = heard.families.as_slice() else { panic!("{heard:?}") };
-    assert_eq!((family.as_str(), people.len()), (FAMILY[1], 1));
+    assert!(family.starts_with("n-") && people.len() == 1, "the key of this row reads as a card's number: {heard:?}");
     assert!(people[0].starts_with('~') && !people[0].contains("BUDI"), "a made key tells no name: {people:?}");
     assert_eq!((heard.rejected, heard.rows, heard.total), (0, 1, 1));
 }
