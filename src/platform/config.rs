@@ -48,7 +48,7 @@ pub struct Config {
     #[arg(long, env = "ENTAS_BODY_BYTES_PER_SECOND", default_value_t = 500)]
     pub body_bytes_per_second: u32,
     /// Origins whose pages may call the API from a browser, separated by commas, each exactly as browsers send it
-    /// (`https://peta.kotimkab.go.id`); none by default.
+    /// (`https://peta.example.go.id`); none by default.
     #[arg(long, env = "ENTAS_CORS_ORIGINS", value_delimiter = ',', default_value = "", hide_default_value = true)]
     pub cors_origins: Vec<String>,
     /// How the service is called from outside: the issuer of its tokens.
@@ -90,7 +90,7 @@ impl Config {
         for origin in self.origins() {
             anyhow::ensure!(
                 is_origin(origin),
-                "ENTAS_CORS_ORIGINS: {origin:?} is no origin; write scheme, host and, where it is not the usual one, port, such as https://peta.kotimkab.go.id, \
+                "ENTAS_CORS_ORIGINS: {origin:?} is no origin; write scheme, host and, where it is not the usual one, port, such as https://peta.example.go.id, \
                  in small letters and without a slash at the end"
             );
         }
@@ -132,14 +132,14 @@ mod tests {
 
     #[test]
     fn an_origin_is_what_browsers_send() {
-        for origin in ["https://peta.kotimkab.go.id", "http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:3000"] {
+        for origin in ["https://peta.example.go.id", "http://localhost:5173", "http://127.0.0.1:3000", "http://[::1]:3000"] {
             assert!(is_origin(origin), "{origin}");
         }
         for wrong in [
             "",
             "*",
             "null",
-            "peta.kotimkab.go.id",
+            "peta.example.go.id",
             "https://",
             "https://*.go.id",
             "https://peta.go.id/",

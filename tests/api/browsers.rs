@@ -7,8 +7,8 @@ use reqwest::Method;
 
 use crate::support::{Answer, Client, World};
 
-const OURS: &str = "https://peta.kotimkab.go.id";
-const THEIRS: &str = "https://peta.kotimkab.go.id.example";
+const OURS: &str = "https://peta.example.go.id";
+const THEIRS: &str = "https://peta.example.go.id.example";
 
 /// What a browser asks before a page's request.
 async fn preflight(client: &Client, path: &str, origin: &str, method: &str, headers: &str) -> Answer {

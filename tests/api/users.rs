@@ -362,7 +362,11 @@ async fn no_number_of_anybody_stands_in_an_account_or_in_why_it_was_changed() {
     let named = |key: &str| json!({key: fresh(), "display_name": format!("Siti {number}"), "region_code": world.home.regency});
     let mut user = named("user_name");
     user["password"] = json!(PASSWORD);
+    let signed = |key: &str| json!({key: number, "display_name": "Siti", "region_code": world.home.regency, "password": PASSWORD});
+    let mut system = signed("client_id");
+    system.as_object_mut().unwrap().remove("password");
     let mut calls = vec![("/users".to_owned(), user), ("/service-accounts".to_owned(), named("client_id"))];
+    calls.extend([("/users".to_owned(), signed("user_name")), ("/service-accounts".to_owned(), system)]);
     for kind in ["users", "service-accounts"] {
         let (path, etag) = account(&world, Place::Home, kind).await;
         let patched = admin.patch(&path, &etag, json!({"display_name": number})).await.refused(422, "invalid");

@@ -8,6 +8,7 @@ use utoipa::{PartialSchema, ToSchema, openapi::RefOr};
 use crate::platform::error::{Code, Result};
 use crate::platform::ids::RegionCode;
 use crate::platform::policy::{Agency, Role};
+use crate::platform::valid::numberless;
 use crate::platform::wire::words;
 
 words! {
@@ -40,10 +41,11 @@ pub fn is_name(text: &str) -> bool {
     NAME.contains(&text.len()) && text.bytes().all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-'))
 }
 
-/// For validator: [`is_name`].
+/// For validator: [`is_name`], and no NIK or KK number.
 pub fn account_name(text: &str) -> std::result::Result<(), validator::ValidationError> {
     if is_name(text) {
-        Ok(())
+        // Who signs in by a NIK would have it in every list and log of accounts.
+        numberless(text)
     } else {
         let what = "A name has 3 to 60 characters out of a-z, 0-9, dot, underscore and hyphen.";
         Err(validator::ValidationError::new("account_name").with_message(what.into()))
