@@ -85,7 +85,7 @@ impl Config {
         anyhow::ensure!(self.pool >= 2, "ENTAS_POOL must be at least 2");
         anyhow::ensure!((1..=10_000).contains(&self.import_batch), "ENTAS_IMPORT_BATCH must be 1 to 10000");
         anyhow::ensure!((1..=100).contains(&self.attachment_limit_mb), "ENTAS_ATTACHMENT_LIMIT_MB must be 1 to 100");
-        anyhow::ensure!(self.body_patience_seconds >= 1, "ENTAS_BODY_PATIENCE_SECONDS must be at least 1");
+        anyhow::ensure!((1..=86_400).contains(&self.body_patience_seconds), "ENTAS_BODY_PATIENCE_SECONDS must be 1 to 86400, a day");
         anyhow::ensure!(self.body_bytes_per_second >= 1, "ENTAS_BODY_BYTES_PER_SECOND must be at least 1");
         for origin in self.origins() {
             anyhow::ensure!(

@@ -339,7 +339,7 @@ impl Tx {
         }
     }
 
-    async fn say(&mut self, sql: &str) -> Result<()> {
+    pub(super) async fn say(&mut self, sql: &str) -> Result<()> {
         if let Some(conn) = self.conn.as_mut() {
             conn.batch_execute(sql).await?;
         }

@@ -182,6 +182,14 @@ impl Step {
         self.services.db.apart(Scope::of(self.region.clone())).await
     }
 
+    /// The same, and every read sees the region as it was at the first: whoever moves from one family to another while families are
+    /// read page by page is read once.
+    pub async fn snapshot(&self) -> Result<impl Scoped + use<>> {
+        let mut tx = self.write().await?;
+        tx.say("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY").await?;
+        Ok(tx)
+    }
+
     /// Tells, inside the step's own transaction, how far the job is, and renews the lease. Says whether to halt; refuses
     /// when another worker has taken the job over, so that the step is not stored twice.
     pub async fn progress(&self, tx: &mut Tx, progress: Progress) -> Result<Option<Halt>> {

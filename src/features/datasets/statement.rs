@@ -22,7 +22,7 @@ pub use people::{PersonRead, SealedPeople, read_people};
 pub struct Statement {
     /// Record id; ids of a release rise in the order of its file.
     pub id: Uuid,
-    /// The source's key of the family; where that is a KK number, its blind index.
+    /// The source's key of the family; where that is a KK number or may hold one, its blind index.
     pub source_id: String,
     /// The village.
     pub region: RegionCode,
@@ -46,7 +46,7 @@ pub struct Statement {
 pub struct StatedPerson {
     /// The place among the family's people, from 0.
     pub ordinal: u16,
-    /// The source's key of the person, or one made of what is stated.
+    /// The source's key of the person, its blind index where it may be a number, or one made of what is stated.
     pub source_id: String,
     /// The sheet of the row.
     pub sheet: String,

@@ -390,26 +390,25 @@ fn remembered(run: &Run, left: &People, right: &People, decided: &Decided, pairs
     }
     let known: HashSet<(&str, &str)> = pairs.iter().map(|pair| (pair.one_key.as_str(), pair.other_key.as_str())).collect();
     let is_missing = |(one, other): &Keys| !known.contains(&(one.as_str(), other.as_str()));
-    let mut missing: Vec<&Keys> = decided.ones().filter(|(keys, _)| is_missing(keys)).map(|(_, today)| today).collect();
+    let mut missing: Vec<Vec<&Keys>> = decided.ones().filter(|(keys, _)| is_missing(keys)).map(|(_, today)| today).collect();
     if missing.is_empty() {
         return;
     }
     missing.sort();
-    let keys = || missing.iter().flat_map(|(one, other)| [one.as_str(), other.as_str()]);
+    let keys = || missing.iter().flatten().flat_map(|(one, other)| [one.as_str(), other.as_str()]);
     let (on_left, on_right) = (left.find(keys()), right.find(keys()));
-    for (one, other) in missing {
-        for (one, other) in [(one, other), (other, one)] {
-            let (Some(l), Some(r)) = (on_left.get(one.as_str()).copied(), on_right.get(other.as_str()).copied()) else { continue };
-            let Some(blank) = blank(run, (left, l), (right, r), decided) else { continue };
-            if let Some(list) = of_person.get_mut(l as usize) {
-                list.push((pairs.len(), r));
-            }
-            if let (true, Some(list)) = (run.against == Against::Itself.name(), of_person.get_mut(r as usize)) {
-                list.push((pairs.len(), l));
-            }
-            pairs.push(blank);
-            break;
+    for called in missing {
+        let either_way = called.into_iter().flat_map(|(one, other)| [(one, other), (other, one)]);
+        let mut found = either_way.filter_map(|(one, other)| Some((*on_left.get(one.as_str())?, *on_right.get(other.as_str())?)));
+        let Some((l, r)) = found.next() else { continue };
+        let Some(blank) = blank(run, (left, l), (right, r), decided) else { continue };
+        if let Some(list) = of_person.get_mut(l as usize) {
+            list.push((pairs.len(), r));
         }
+        if let (true, Some(list)) = (run.against == Against::Itself.name(), of_person.get_mut(r as usize)) {
+            list.push((pairs.len(), l));
+        }
+        pairs.push(blank);
     }
 }
 

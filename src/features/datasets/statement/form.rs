@@ -209,20 +209,25 @@ pub(super) fn unpacked(packed: &[u8]) -> Result<Content<'static>> {
             let Rest { key, numbered, attributes, people: beside, rows } = serde_json::from_slice(&inflated(deflated)?).map_err(strange)?;
             let mut people = Vec::with_capacity(beside.len());
             let mut beside = beside.into_iter();
-            let home = compared(first, |_, person| people.extend(beside.next().map(|beside| told(&person, beside))))?;
+            let home = compared(first, |_, person| people.push(beside.next().and_then(|beside| told(&person, beside)).ok_or_else(broken)))?;
+            let people = people.into_iter().collect::<Result<_>>()?;
+            if beside.next().is_some() {
+                return Err(broken());
+            }
             Ok(Content { key, numbered, address: stated_text(home.address), kk: stated_text(home.kk), attributes, people, rows })
         }
         _ => Err(broken()),
     }
 }
 
-fn told(person: &PersonRead<'_>, beside: Beside<'static>) -> Told<'static> {
+/// None where it cannot be what was packed.
+fn told(person: &PersonRead<'_>, beside: Beside<'static>) -> Option<Told<'static>> {
     let Beside { made, numbered, sheet, row, marital_status, occupation, education } = beside;
     let facts = Facts {
         name: Cow::Owned(person.name.to_owned()),
         relation: person.relation,
         sex: person.sex,
-        birth_date: person.birth_date.parse().ok(),
+        birth_date: if person.birth_date.is_empty() { None } else { Some(person.birth_date.parse().ok()?) },
         birth_place: stated_text(person.birth_place),
         mother_name: stated_text(person.mother_name),
         nik: stated_text(person.nik),
@@ -236,5 +241,5 @@ fn told(person: &PersonRead<'_>, beside: Beside<'static>) -> Told<'static> {
         dukcapil_match: person.dukcapil_match,
         registry_status: person.registry_status,
     };
-    Told { source_id: Cow::Owned(person.source_id.to_owned()), made, numbered, sheet, row, facts }
+    Some(Told { source_id: Cow::Owned(person.source_id.to_owned()), made, numbered, sheet, row, facts })
 }

@@ -10,7 +10,7 @@ use super::super::intake::Family;
 use super::content::{Content, Raw, Told, json};
 use super::form::{Packer, unpacked};
 use super::{RawRow, StatedPerson, Statement};
-use crate::platform::error::Result;
+use crate::platform::error::{Error, Result};
 use crate::platform::ids::{RegionCode, new_id};
 use crate::platform::seal::KeyRing;
 use crate::platform::sensitive::{KkNumber, Nik};
@@ -81,9 +81,13 @@ fn seal(keys: &KeyRing, packer: &mut Packer, family: &Family, id: Uuid) -> Resul
     })
 }
 
+/// What is told of a statement that does not open: which, and nothing of what it holds.
+pub(super) fn unreadable(id: Uuid) -> Error {
+    anyhow::anyhow!("statement {id} holds something sealed that is no statement").into()
+}
+
 fn content(keys: &KeyRing, id: Uuid, sealed: &[u8]) -> Result<Content<'static>> {
-    let strange = |_| anyhow::anyhow!("statement {id} holds something sealed that is no statement");
-    Ok(unpacked(&keys.open(COLUMN, id, sealed)?).map_err(strange)?)
+    unpacked(&keys.open(COLUMN, id, sealed)?).map_err(|_| unreadable(id))
 }
 
 /// A row of the table with everything it says.

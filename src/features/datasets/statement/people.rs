@@ -5,7 +5,7 @@ use uuid::Uuid;
 
 use super::super::model::{NikState, RegistryStatus};
 use super::form::each_person;
-use super::packed::COLUMN;
+use super::packed::{COLUMN, unreadable};
 use crate::features::beneficiaries::Relation;
 use crate::platform::error::Result;
 use crate::platform::seal::KeyRing;
@@ -38,7 +38,7 @@ pub(super) struct HomeRead<'a> {
 /// A person as a release states them, borrowed from the opened statement. Prints nothing personal.
 #[derive(Serialize, Deserialize)]
 pub struct PersonRead<'a> {
-    /// The source's key of the person, or one made of what is stated.
+    /// The source's key of the person, its blind index where it may be a number, or one made of what is stated.
     pub source_id: &'a str,
     /// Name as written.
     pub name: &'a str,
@@ -71,7 +71,8 @@ pub struct PersonRead<'a> {
 /// Hands over the people of a statement, in its order, each with what is stated of the whole family where their own row says nothing.
 pub fn read_people(keys: &KeyRing, row: &SealedPeople, mut take: impl FnMut(i16, &PersonRead<'_>)) -> Result<()> {
     let mut ordinals = 0i16..;
-    each_person(&keys.open(COLUMN, row.id, &row.sealed)?, |home, mut person| {
+    let opened = keys.open(COLUMN, row.id, &row.sealed)?;
+    let read = each_person(&opened, |home, mut person| {
         if person.kk.is_empty() {
             person.kk = home.kk;
         }
@@ -79,5 +80,6 @@ pub fn read_people(keys: &KeyRing, row: &SealedPeople, mut take: impl FnMut(i16,
             person.address = home.address;
         }
         take(ordinals.next().unwrap_or(i16::MAX), &person);
-    })
+    });
+    read.map_err(|_| unreadable(row.id))
 }

@@ -1,7 +1,9 @@
 //! What people of a release are called under other keys than those that their statements rest under.
 
+use anyhow::Context;
 use diesel::prelude::*;
 use diesel_async::RunQueryDsl;
+use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
 use crate::features::datasets::statement;
@@ -49,7 +51,7 @@ pub async fn between_keys(db: &impl Scoped, list: &[Uuid]) -> Result<bool> {
 }
 
 /// Hands over by which other names the key file's keys know the people of a release, each with the name in their statement.
-pub async fn other_names(db: &impl Scoped, keys: &KeyRing, release: Uuid, mut take: impl FnMut(&str, &str)) -> Result<()> {
+pub async fn other_names(db: &impl Scoped, keys: &KeyRing, release: Uuid, mut take: impl FnMut(String, &str)) -> Result<()> {
     let mut after = Uuid::nil();
     loop {
         let rows: Vec<(Uuid, String, String, Vec<u8>)> = statements::table
@@ -63,8 +65,16 @@ pub async fn other_names(db: &impl Scoped, keys: &KeyRing, release: Uuid, mut ta
             .await?;
         let Some(last) = rows.last() else { return Ok(()) };
         after = last.0;
-        for (id, family, region, sealed) in &rows {
-            statement::other_names(keys, *id, family, region, sealed, &mut take)?;
-        }
+        let keys = keys.clone();
+        // Opening a page takes as long as a processor has it: other work of the same thread goes on meanwhile.
+        let opened = spawn_blocking(move || -> Result<Vec<(String, String)>> {
+            let mut names = Vec::new();
+            for (id, family, region, sealed) in &rows {
+                let mut named = |other: &str, own: &str| names.push((other.to_owned(), own.to_owned()));
+                statement::other_names(&keys, *id, family, region, sealed, &mut named)?;
+            }
+            Ok(names)
+        });
+        opened.await.context("opening statements")??.into_iter().for_each(|(other, own)| take(other, &own));
     }
 }

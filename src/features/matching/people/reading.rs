@@ -333,12 +333,11 @@ pub async fn of(step: &Step, engine: &Arc<Engine>, source: Source, done: &mut i6
             Ok(joined(layout, parts.into_iter().collect::<Result<_>>()?))
         }
     });
+    let db = step.snapshot().await?;
     let mut after = None;
     let mut telling = Telling { told: None };
     for number in 0.. {
-        let db = step.read().await?;
         let page = source.page(&db, after).await?;
-        drop(db);
         let Some(last) = page.last() else { break };
         after = Some(last);
         *done += i64::try_from(page.people()).unwrap_or(i64::MAX);
@@ -350,6 +349,6 @@ pub async fn of(step: &Step, engine: &Arc<Engine>, source: Source, done: &mut i6
             return Ok(Err(halt));
         }
     }
-    drop(fetched);
+    drop((fetched, db));
     Ok(Ok(reading.await.context("taking people in")??))
 }

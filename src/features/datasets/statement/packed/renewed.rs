@@ -18,7 +18,7 @@ pub struct Renewed {
     pub row: Sealed,
     /// The family's key before and after.
     pub family: (String, String),
-    /// The people's made keys before and after.
+    /// The people's keys, made ones and those that hold numbers, before and after.
     pub people: Vec<(String, String)>,
 }
 
@@ -167,7 +167,15 @@ mod tests {
 
     #[test]
     fn a_key_that_holds_no_number_stands_as_it_is() {
-        for (key, holds) in [("F1", false), ("620209200121000001", false), (CARD, true), (NIK, true), ("KK 6202 0901 0120 0001/2", true)] {
+        for (key, holds) in [
+            ("F1", false),
+            ("62.02.09.2001-000123", true),
+            ("62.02.09.2001-123", false),
+            (CARD, true),
+            (NIK, true),
+            ("KK 6202 0901 0120 0001/2", true),
+            ("62020901012000012", true),
+        ] {
             assert_eq!(keys::holds_number(key), holds, "{key}");
         }
     }
