@@ -45,7 +45,7 @@ pub async fn collect(db: &impl Scoped, keys: &KeyRing, release: &Release) -> Res
         let Some((last, _)) = part.last() else { break };
         after = Some(*last);
         for (_, raw) in part {
-            families.extend(family_of(&profile, keys, &raw)?);
+            families.extend(keys_of(&profile, keys, &raw)?);
             rows.insert((raw.sheet.to_string(), raw.row), raw);
         }
     }
@@ -77,20 +77,21 @@ fn sheet_of<'a>(profile: &'a Profile, raw: &RawRow) -> Option<&'a SheetProfile> 
     profile.sheets.iter().find(|sheet| sheet.name.as_deref().unwrap_or("1") == &*raw.sheet && sheet.columns.len() == cells)
 }
 
-/// The key of the family that a row speaks of, where it can be read.
-fn family_of(profile: &Profile, keys: &KeyRing, raw: &RawRow) -> Result<Option<String>> {
-    let Some(sheet) = sheet_of(profile, raw) else { return Ok(None) };
+/// The keys of the family that a row speaks of, where they can be read: under every index key, for a release rests under one of them.
+fn keys_of(profile: &Profile, keys: &KeyRing, raw: &RawRow) -> Result<Vec<String>> {
+    let Some(sheet) = sheet_of(profile, raw) else { return Ok(Vec::new()) };
     let cell = |field| sheet.position(field).and_then(|column| raw.cells().nth(column)).unwrap_or_default();
-    Ok(match profile.family_key {
+    let key = match profile.family_key {
         FamilyKey::Stated => match cell(Field::SourceFamilyId).trim() {
             "" => None,
-            stated => Some(Key::stated(keys, stated.to_owned())?.id),
+            stated => Some(Key::stated(keys, stated.to_owned())?),
         },
         FamilyKey::KkNumber => match KkNumber::parse(cell(Field::KkNumber)) {
-            Ok(kk) => Some(Key::made(keys::of_card(keys, &kk)?).id),
+            Ok(kk) => Some(Key::made(keys::of_card(keys, &kk)?)),
             Err(_) => None,
         },
-    })
+    };
+    Ok(key.map(|key| std::iter::once(key.id).chain(key.aliases).collect()).unwrap_or_default())
 }
 
 impl Corrections {
