@@ -52,7 +52,7 @@ pub fn of_card(keys: &KeyRing, kk: &KkNumber) -> Result<Vec<String>> {
 /// Whether a source's own key may not stand in clear: it has the digits of a NIK or a KK number. Every key that has as many, also the
 /// centre's: nobody is shown keys, so it costs nothing, and a rule that looked closer would let one through (a card's number with the
 /// place in the family behind it), or call the same family differently once it was made better.
-pub fn holds_number(stated: &str) -> bool {
+pub fn may_be_number(stated: &str) -> bool {
     stated.chars().filter(|c| c.is_numeric()).count() >= 16
 }
 
@@ -117,7 +117,7 @@ impl Key {
 
     /// A source's own.
     pub fn stated(keys: &KeyRing, stated: String) -> Result<Key> {
-        if !holds_number(&stated) {
+        if !may_be_number(&stated) {
             return Ok(Key { id: stated, ..Key::default() });
         }
         Ok(Key { numbered: Some(stated.clone()), ..Key::made(of_numbered(keys, &stated)?) })

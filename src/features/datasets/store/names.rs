@@ -16,7 +16,8 @@ use crate::schema::{releases, statements};
 const PAGE: i64 = 1_000;
 
 /// Whether the statements of these releases' datasets rest under more than one index key: a rotation is under way or was broken
-/// off, or the key file was changed and none has begun. It goes by id, so the first and the last statement of each release tell.
+/// off, or something was delivered under a new key before one began. It goes by id, so the first and the last statement of each release
+/// tell; asked for one by one, because only a release named by itself is found through the index of releases (see `statements_under`).
 pub async fn between_keys(db: &impl Scoped, list: &[Uuid]) -> Result<bool> {
     let datasets = releases::table
         .filter(db.scope().within(releases::region_code))
