@@ -5,6 +5,7 @@ use std::collections::{HashMap, HashSet};
 use chrono::{DateTime, Utc};
 use diesel::pg::Pg;
 use diesel::prelude::*;
+use diesel::sql_types::{Array, Jsonb, Uuid as SqlUuid};
 use diesel_async::RunQueryDsl;
 use serde::Serialize;
 use serde_json::Value;
@@ -269,9 +270,11 @@ pub async fn contradictions(db: &impl Scoped, id: Uuid) -> Result<Option<Value>>
 
 /// Writes down what of visits contradicts those that count, numbers masked. The caller holds their results.
 pub async fn keep_contradictions(tx: &mut Tx, ids: &[Uuid], kept: &[Value]) -> Result<()> {
-    for (id, kept) in ids.iter().zip(kept) {
-        diesel::update(visits::table.find(id)).set(visits::contradictions.eq(kept)).execute(&mut tx.on()).await?;
-    }
+    diesel::sql_query("UPDATE visits v SET contradictions = n.kept FROM unnest($1, $2) AS n (id, kept) WHERE v.id = n.id")
+        .bind::<Array<SqlUuid>, _>(ids)
+        .bind::<Array<Jsonb>, _>(kept)
+        .execute(&mut tx.on())
+        .await?;
     Ok(())
 }
 
